@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Installs what the tests need, then runs the linters and the tests.
+set -euo pipefail
+
+usage() {
+  cat <<'HELP'
+Usage: ./test.sh [pytest arguments]
+
+Installs requirements.txt and requirements-dev.txt into venv/, finds a Chromium or
+installs one, runs ruff, mypy and shellcheck, and then pytest with the arguments
+given: ./test.sh -k feed, ./test.sh tests/test_feed.py. It ends at the first
+failure. CHROMIUM names the browser to use; pytest's own help: ./test.sh --help-pytest
+HELP
+}
+
+fail() {
+  printf 'test.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+case ${1:-} in
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  --help-pytest) set -- --help ;;
+esac
+
+unset CDPATH
+cd -P -- "$(dirname -- "$0")"
+readonly bin=venv/bin
+
+./install.sh --no-client --no-profile --dev
+
+find_chromium() {
+  local candidate
+  for candidate in chromium chromium-browser google-chrome google-chrome-stable \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "$(playwright_chromium)"; do
+    # Ubuntu's chromium-browser may be a stub that only advises to install a snap, so ask it something.
+    if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+playwright_chromium() {
+  "$bin/python" -c '
+from playwright.sync_api import sync_playwright
+
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)
+'
+}
+
+install_chromium() {
+  echo "Installing Chromium; the output is in logs/chromium.log ..."
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update && apt-get install -y chromium; } >logs/chromium.log 2>&1 </dev/null || true
+    if CHROMIUM=$(find_chromium); then return 0; fi
+  fi
+  "$bin/playwright" install chromium >>logs/chromium.log 2>&1 </dev/null || true
+  CHROMIUM=$(find_chromium)
+}
+
+if [ -n "${CHROMIUM:-}" ]; then
+  "$CHROMIUM" --version >/dev/null 2>&1 || fail "CHROMIUM=$CHROMIUM does not run: name a Chromium, or unset it"
+elif ! CHROMIUM=$(find_chromium) && ! install_chromium; then
+  fail "there is no Chromium and none could be installed (logs/chromium.log says why): install one, or name it with CHROMIUM"
+fi
+export CHROMIUM
+
+"$bin/ruff" check
+"$bin/ruff" format --check
+"$bin/mypy"
+"$bin/shellcheck" ./*.sh .ci/run
+"$bin/python" -m pytest "$@"
