@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Poll a TDengine table and write what a mirror of its newest rows has to do, as Arrow, to standard output.
+
+perspective_server.py runs this as a child process, because taosws holds the GIL in every call: here it blocks nobody.
+"""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import taosws
+
+import tdengine
+from feed_process import write_message
+from tdengine import Row, Table
+
+CHECK_SECONDS = 5.0
+"""How often the shown rows are compared with all of the newest ones, and the table's columns are looked at again."""
+
+
+def read_tdengine(connection: taosws.Connection, table: Table, limit: int, since: int | None) -> list[Row]:
+    """The newest rows, at most `limit`, oldest first: those of the last second, and all from the time `since` on.
+
+    Where `since` is None, the newest rows whatever their age. Raises taosws.Error.
+    """
+    window = "" if since is None else f"WHERE {table.time} >= NOW() - 1s OR {table.time} >= {since}"
+    rows = list(connection.query(f"{table.select} {window} ORDER BY {table.time} DESC LIMIT {limit}"))
+    return rows[::-1]
+
+
+def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], since: int | None) -> list[Row] | None:
+    """The mirror rule: the rows to append to those shown, so that the newest `limit` of the table are shown.
+
+    `polled` are the newest rows, oldest first, all of them from the time `since` on. None says that appending cannot
+    do it: a row came late, was overwritten or deleted.
+    """
+    keys = {table.key(row) for row in shown}
+    new = [row for row in polled if table.key(row) not in keys]
+    if new and shown and new[0][0] < shown[-1][0]:
+        return None
+    after = [*shown, *new][-limit:]
+    if since is not None and len(polled) < limit:
+        after = [row for row in after if row[0] >= since]
+    if len(after) != len(polled):
+        return None
+    found = {table.key(row): row for row in polled}
+    if all(table.key(row) in found and tdengine.same(row, found[table.key(row)]) for row in after):
+        return new
+    return None
+
+
+@dataclass
+class Mirror:
+    """The rows that the Perspective table shows (None before the first poll), and how to bring them up to date."""
+
+    table: Table
+    limit: int
+    shown: list[Row] | None = None
+
+    def poll(self, connection: taosws.Connection, whole: bool) -> tuple[str, list[Row]]:
+        """Read once, all of the newest rows if `whole`; what to do: "append" the rows, or "replace" all by them."""
+        since = None if whole or not self.shown else self.shown[-1][0] - self.table.second
+        polled = read_tdengine(connection, self.table, self.limit, since)
+        new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since)
+        if new is None and since is not None:
+            return self.poll(connection, whole=True)
+        if new is None or self.shown is None:
+            self.shown = polled
+            return "replace", polled
+        self.shown = [*self.shown, *new][-self.limit :]
+        return "append", new
+
+
+def run(at: tdengine.Settings, interval_ms: int, limit: int) -> int:
+    """Poll until the reader of standard output has gone, whatever becomes of TDengine. The exit code."""
+    mirror: Mirror | None = None
+    pauses = tdengine.pauses()
+    while True:
+        try:
+            connection = tdengine.create_tdengine_connection(at)
+            checked = -math.inf
+            due = time.monotonic()
+            while True:
+                check = time.monotonic() - checked >= CHECK_SECONDS
+                if check:
+                    checked = time.monotonic()
+                    table = tdengine.open_table(connection, at)
+                    if mirror is None or mirror.table != table:
+                        mirror = Mirror(table, limit)
+                        report("table", mirror, [])
+                assert mirror is not None
+                kind, rows = mirror.poll(connection, check)
+                report(kind, mirror, rows)
+                pauses = tdengine.pauses()
+                due = max(due + interval_ms / 1000, time.monotonic())
+                time.sleep(max(0, due - time.monotonic()))
+        except taosws.Error as error:
+            write_message(sys.stdout.buffer, {"kind": "waiting", "error": tdengine.reason(error)})
+            time.sleep(next(pauses))
+        except tdengine.TDengineError as error:
+            write_message(sys.stdout.buffer, {"kind": "waiting" if mirror else "failed", "error": str(error)})
+            if not mirror:
+                return 1
+            time.sleep(next(pauses))
+        except BrokenPipeError:
+            return 0
+
+
+def report(kind: str, mirror: Mirror, rows: list[Row]) -> None:
+    """Write what to do with the rows, and what is shown once it is done."""
+    shown = mirror.shown or []
+    newest = mirror.table.milliseconds(shown[-1][0]) if shown else None
+    header = {"kind": kind, "rows": len(shown), "rows_read": len(rows), "newest": newest}
+    payload = mirror.table.to_arrow(rows) if rows or kind != "append" else b""
+    write_message(sys.stdout.buffer, header, payload)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with the options of the command line, which perspective_server.py passes on."""
+    parser = tdengine.Parser(description=__doc__)
+    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds between two polls")
+    parser.add_argument("--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show")
+    tdengine.add_options(parser)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return run(tdengine.settings(options), options.interval, options.limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

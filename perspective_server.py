@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Serve the newest rows of a TDengine table, live, to Perspective viewers in any number of browsers."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import perspective
+import tornado.web
+from perspective.handlers.tornado import PerspectiveTornadoHandler
+
+import assets
+import tdengine
+from feed_process import messages
+from status import Status, StatusHandler
+
+log = logging.getLogger("perspective_server")
+
+
+async def perspective_thread(server: perspective.Server, options: argparse.Namespace, status: Status) -> None:
+    """Keep the Perspective table equal to the newest rows of the TDengine table, as the feed tells what has changed.
+
+    Raises tdengine.TDengineError for what only the user can mend.
+    """
+    client = server.new_local_client()
+    table, schema = None, b""
+    async with aclosing(messages(feed_options(options))) as feed:
+        async for message, rows in feed:
+            if message["kind"] == "table" and rows != schema:
+                if table is not None:
+                    table.delete(lazy=True)
+                table, schema = client.table(rows, name=options.name, limit=options.limit), rows
+            elif message["kind"] == "append" and rows:
+                table.update(rows)
+            elif message["kind"] == "replace":
+                # update() of a full ring leaves nothing of the old rows, and does not leak as replace() does.
+                table.update(rows) if message["rows"] == options.limit else table.replace(rows)
+            status.note(message)
+
+
+class Viewer(PerspectiveTornadoHandler):
+    """A viewer's websocket, counted for /status."""
+
+    def initialize(self, perspective_server: perspective.Server, status: Status) -> None:
+        super().initialize(perspective_server)
+        self.status = status
+
+    def open(self, *_: str, **__: str) -> None:
+        super().open()
+        self.status.viewers += 1
+
+    def on_close(self) -> None:
+        super().on_close()
+        self.status.viewers -= 1
+
+
+def make_app(server: perspective.Server, status: Status) -> tornado.web.Application:
+    """The page at /, the viewer's assets at /static, the table at /websocket, and how things are at /status."""
+    return tornado.web.Application(
+        [
+            (r"/websocket", Viewer, {"perspective_server": server, "status": status}),
+            (r"/status", StatusHandler, {"status": status}),
+            *assets.ROUTES,
+        ],
+        websocket_ping_interval=20,
+    )
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line. Exits with 2 and one line for a wrong option."""
+    parser = tdengine.Parser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--address", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=tdengine.port_number, default=8080, help="port to listen on")
+    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds between two polls")
+    parser.add_argument("--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show")
+    parser.add_argument("--name", default="stock_values", help="what viewers call the table")
+    tdengine.add_options(parser)
+    return parser.parse_args(arguments)
+
+
+def feed_options(options: argparse.Namespace) -> list[str]:
+    """The options that the feed shares, for its command line."""
+    names = ("interval", "limit", "taos_host", "taos_port", "taos_user", "database", "table")
+    return [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names]
+
+
+async def main(options: argparse.Namespace) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises tdengine.TDengineError."""
+    server = perspective.Server()
+    status = Status(f"{options.database}.{options.table}")
+    app = make_app(server, status)
+    try:
+        app.listen(options.port, options.address)
+    except OSError as error:
+        raise tdengine.TDengineError(
+            f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"
+        ) from None
+    log.info("serving http://%s:%s", "localhost" if options.address == "127.0.0.1" else options.address, options.port)
+    feeding = asyncio.create_task(perspective_thread(server, options, status))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, feeding.cancel)
+    try:
+        await feeding
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+if __name__ == "__main__":
+    options = parse_options()
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    sys.exit(tdengine.explained(lambda: asyncio.run(main(options)) or 0))

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Insert random stock trades into TDengine, in batches, through one prepared statement."""
+
+import argparse
+import logging
+import random
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import taosws
+
+import stopping
+import tdengine
+from outbox import Outbox
+from progress import Progress
+from ticks import room, ticks, timestamps
+
+TICKERS = (
+    *("AAPL.N", "AMZN.N", "QQQ.N", "NVDA.N", "TSLA.N", "FB.N", "MSFT.N"),
+    *("TLT.N", "XIV.N", "YY.N", "CSCO.N", "GOOGL.N", "PCLN.N"),
+)
+CLIENTS = ("Homer", "Marge", "Bart", "Lisa", "Maggie", "Moe", "Lenny", "Carl", "Krusty")
+
+MAX_ROWS = 32_767
+"""As many rows as TDengine takes in one bind."""
+
+COLUMNS = {
+    "timestamp": "TIMESTAMP",
+    "ticker": "NCHAR(10)",
+    "client": "NCHAR(10)",
+    "open": "FLOAT",
+    "high": "FLOAT",
+    "low": "FLOAT",
+    "close": "FLOAT",
+    "volume": "INT UNSIGNED",
+    "date": "TIMESTAMP",
+}
+
+
+def gen_data(times: Sequence[int], midnight: int) -> list[dict[str, Any]]:
+    """Random trades, one for each of the given timestamps; their `date` is the day that began at `midnight`."""
+    modifier = random.random() * random.randint(1, 50)
+    return [
+        {
+            "timestamp": timestamp,
+            "ticker": random.choice(TICKERS),
+            "client": random.choice(CLIENTS),
+            "open": random.uniform(0, 75) + random.randint(0, 9) * modifier,
+            "high": random.uniform(0, 105) + random.randint(1, 3) * modifier,
+            "low": random.uniform(0, 85) + random.randint(1, 3) * modifier,
+            "close": random.uniform(0, 90) + random.randint(1, 3) * modifier,
+            "volume": random.randint(10_000, 100_000),
+            "date": midnight,
+        }
+        for timestamp in times
+    ]
+
+
+def midnight(timestamp: int, precision: str) -> int:
+    """The timestamp at which the (local) day of the given one began."""
+    second = tdengine.TICKS_PER_SECOND[precision]
+    day = datetime.fromtimestamp(timestamp // second).replace(hour=0, minute=0, second=0)
+    return int(day.timestamp()) * second
+
+
+def create_database(connection: taosws.Connection, at: tdengine.Settings, precision: str | None) -> str:
+    """Create the database unless it is there. Returns its precision: as asked for, else as it has it, else ms."""
+    found = tdengine.precision(connection, at.database)
+    if found is None:
+        found = precision or "ms"
+        connection.execute(f"CREATE DATABASE IF NOT EXISTS {tdengine.quote(at.database)} PRECISION '{found}'")
+    if precision and found != precision:
+        raise tdengine.TDengineError(
+            f"database {at.database} has precision {found}, not {precision}:"
+            " leave --precision out, or name another database with --database"
+        )
+    return found
+
+
+def create_table(connection: taosws.Connection, at: tdengine.Settings) -> None:
+    """Create the table unless it is there. One of another shape belongs to somebody: it is reported, and left alone."""
+    try:
+        found = tdengine.describe(connection, at)
+    except taosws.Error as error:
+        if tdengine.code(error) != tdengine.NO_TABLE:
+            raise
+        columns = ", ".join(f"{tdengine.quote(name)} {type_}" for name, type_ in COLUMNS.items())
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {at.full_name} ({columns})")
+        found = tdengine.describe(connection, at)
+    if {column.name: column.declaration for column in found} != COLUMNS:
+        raise tdengine.TDengineError(
+            f"table {at.database}.{at.table} is not one of stock trades: name another with --table"
+        )
+
+
+def prepare(at: tdengine.Settings) -> taosws.TaosStmt2:
+    """Connect and prepare the insert: once a connection, not once a batch."""
+    connection = tdengine.create_tdengine_connection(at, at.database)
+    statement = connection.stmt2_statement()
+    statement.prepare(f"INSERT INTO {tdengine.quote(at.table)} VALUES ({', '.join('?' * len(COLUMNS))})")
+    return statement
+
+
+def insert_data(statement: taosws.TaosStmt2, records: Sequence[dict[str, Any]], precision: str) -> int:
+    """Insert a batch of records, column by column; how many rows TDengine has confirmed."""
+    times = {
+        "ms": taosws.millis_timestamps_to_column,
+        "us": taosws.micros_timestamps_to_column,
+        "ns": taosws.nanos_timestamps_to_column,
+    }[precision]
+    columns = [
+        times([record["timestamp"] for record in records]),
+        taosws.nchar_to_column([record["ticker"] for record in records]),
+        taosws.nchar_to_column([record["client"] for record in records]),
+        taosws.floats_to_column([record["open"] for record in records]),
+        taosws.floats_to_column([record["high"] for record in records]),
+        taosws.floats_to_column([record["low"] for record in records]),
+        taosws.floats_to_column([record["close"] for record in records]),
+        taosws.unsigned_ints_to_column([record["volume"] for record in records]),
+        times([record["date"] for record in records]),
+    ]
+    statement.bind([taosws.stmt2_bind_param_view(None, None, columns)])
+    return int(statement.execute())
+
+
+def main(options: argparse.Namespace, stop: threading.Event) -> int:
+    """Insert a batch at every tick until stopped. Returns the exit code."""
+    at = tdengine.settings(options)
+    precision = options.precision
+
+    def connect() -> taosws.TaosStmt2:
+        nonlocal precision
+        connection = tdengine.create_tdengine_connection(at)
+        precision = create_database(connection, at, precision)
+        create_table(connection, at)
+        return prepare(at)
+
+    outbox = Outbox(connect, lambda statement, records: insert_data(statement, records, precision))
+    progress = Progress(outbox)
+    while not outbox.open():
+        if stop.wait(0.05):
+            return 0
+    for begin in islice(ticks(options.interval, stop), options.batches):
+        times = timestamps(begin, options.interval * 10**6, options.rows, precision)
+        outbox.put(gen_data(times, midnight(times[0], precision)))
+        outbox.send()
+        progress.show()
+    while not (outbox.send() or stop.wait(0.05)):
+        progress.show()
+    progress.finish()
+    return 0
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line. Exits with 2 and one line for a wrong option."""
+    parser = tdengine.Parser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--rows", type=tdengine.positive, default=250, help="rows a batch")
+    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds that a batch covers")
+    parser.add_argument("--batches", type=tdengine.positive, help="stop after so many batches")
+    parser.add_argument(
+        "--precision",
+        choices=tdengine.TICKS_PER_SECOND,
+        help="of the database's timestamps (default: as it is there, ms in a new one)",
+    )
+    tdengine.add_options(parser)
+    options = parser.parse_args(arguments)
+    fit = room(options.interval, options.precision or "ms")
+    if options.rows > fit:
+        parser.error(
+            f"{options.interval} ms have room for {fit} rows: TDengine keeps one row a timestamp."
+            " Take fewer --rows, a longer --interval, or --precision us"
+        )
+    if options.rows > MAX_ROWS:
+        parser.error(f"a batch of TDengine's has room for {MAX_ROWS} rows: take fewer --rows")
+    return options
+
+
+if __name__ == "__main__":
+    options = parse_options()
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    stopping.run(lambda stop: tdengine.explained(lambda: main(options, stop)))

@@ -1,0 +1,56 @@
+"""How things are: what /status answers, and the log line when it changes."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import tornado.web
+
+import tdengine
+
+log = logging.getLogger("perspective_server")
+
+
+@dataclass
+class Status:
+    """The state of the mirror: `live` while the last poll succeeded, else `waiting`, and `error` says for what."""
+
+    table: str
+    state: str = "waiting"
+    error: str | None = "not read yet"
+    rows: int = 0
+    rows_read: int = 0
+    newest: int | None = None
+    viewers: int = 0
+
+    def note(self, message: dict[str, Any]) -> None:
+        """Take over what a message of the feed says. Raises tdengine.TDengineError for what only the user can mend."""
+        if message["kind"] == "failed":
+            raise tdengine.TDengineError(message["error"])
+        before = self.state, self.error
+        if message["kind"] == "waiting":
+            self.state, self.error = "waiting", message["error"]
+        else:
+            self.state, self.error = "live", None
+            self.rows, self.newest = message["rows"], message["newest"]
+            self.rows_read += message["rows_read"]
+        if before[0] != self.state or before[1] is None:
+            log.info("%s: %s", self.table, self.state if self.error is None else f"waiting for TDengine: {self.error}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As /status answers it; `newest` in epoch milliseconds."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "table"} | {
+            "table": self.table
+        }
+
+
+class StatusHandler(tornado.web.RequestHandler):
+    """GET /status: 200 while the last poll succeeded, else 503, and JSON either way."""
+
+    def initialize(self, status: Status) -> None:
+        self.status = status
+
+    def get(self) -> None:
+        self.set_status(200 if self.status.state == "live" else 503)
+        self.set_header("Cache-Control", "no-store")
+        self.write(self.status.as_dict())
