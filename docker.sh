@@ -80,7 +80,14 @@ fi
 
 # A long docker command runs in the background, so that a signal ends it at once and not after the download.
 child=''
-trap 'if [ -n "$child" ]; then kill "$child" 2>/dev/null || true; fi; fail interrupted 130' INT TERM HUP
+interrupted() {
+  if [ -n "$child" ]; then
+    kill "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+  fi
+  fail "interrupted" 130
+}
+trap interrupted INT TERM HUP
 
 last_line() {
   printf '%s' "$1" | tail -n 1

@@ -121,23 +121,21 @@ interrupted() {
 }
 trap interrupted INT TERM HUP
 
-# Runs a command in a process group of its own, so that an interruption is prompt and stops pip's own children too.
+# Runs a command in a process group of its own, so that an interruption is prompt and stops pip's own children too. Its
+# output goes to descriptor $1. (Redirecting the function instead would send the message of the trap there, too.)
 run() {
-  local status=0
-  "$python" -c 'import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])' "$@" </dev/null &
+  local to=$1 status=0
+  shift
+  "$python" -c 'import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])' "$@" </dev/null >&"$to" 2>&1 &
   child=$!
   wait "$child" || status=$?
   child=''
   return "$status"
 }
 
-logged() {
-  run "$@" >>"$log" 2>&1
-}
-
 # Two first starts at once must not fill the same venv/. The lock lasts as long as descriptor 9 is open, here or in pip.
 exec 9>logs/install.lock
-run "$python" -c '
+run 1 "$python" -c '
 import fcntl, sys, time
 
 for second in range(600):
@@ -153,9 +151,9 @@ sys.exit(1)
 
 make_venv() {
   echo "Making venv/ ..."
-  logged "$python" -m venv --clear --without-pip venv || fail "cannot make venv/: $log says why"
+  run 8 "$python" -m venv --clear --without-pip venv || fail "cannot make venv/: $log says why"
   mark_unfinished requirements.txt
-  logged venv/bin/python -I -m ensurepip --upgrade --default-pip || fail "cannot put pip into venv/: $log says why"
+  run 8 venv/bin/python -m ensurepip --upgrade --default-pip || fail "cannot put pip into venv/: $log says why"
 }
 
 mark_unfinished() {
@@ -191,13 +189,14 @@ complete() {
     installed "$file" && continue
     mark_unfinished "$file"
     echo "Installing $file into venv/, which takes about half a minute ..."
-    logged venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 -r "$file" || explain_pip "$file"
+    run 8 venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 -r "$file" || explain_pip "$file"
     want=$(stamp "$file") || return 1
     printf '%s\n' "$want" >"venv/.installed-$file"
   done
 }
 
 : >"$log"
+exec 8>>"$log"
 if ! { usable && complete; }; then
   make_venv
   complete || fail "the packages are installed but cannot be imported: remove venv/ and run $0 again; pip's output is in $log"

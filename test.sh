@@ -9,7 +9,7 @@ Usage: ./test.sh [pytest arguments]
 Installs requirements.txt and requirements-dev.txt into venv/, finds a Chromium or
 installs one, runs ruff, mypy and shellcheck, and then pytest with the arguments
 given: ./test.sh -k feed, ./test.sh tests/test_feed.py. It ends at the first
-failure. CHROMIUM names the browser to use; pytest's own help: ./test.sh --help-pytest
+failure. CHROMIUM names the browser to use.
 HELP
 }
 
@@ -23,7 +23,6 @@ case ${1:-} in
     usage
     exit 0
     ;;
-  --help-pytest) set -- --help ;;
 esac
 
 unset CDPATH
@@ -32,17 +31,9 @@ readonly bin=venv/bin
 
 ./install.sh --no-client --no-profile --dev
 
-find_chromium() {
-  local candidate
-  for candidate in chromium chromium-browser google-chrome google-chrome-stable \
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "$(playwright_chromium)"; do
-    # Ubuntu's chromium-browser may be a stub that only advises to install a snap, so ask it something.
-    if [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then
-      command -v "$candidate"
-      return
-    fi
-  done
-  return 1
+# Prints the path of $1 if it runs: Ubuntu's chromium-browser may be a stub that only advises to install a snap.
+runs() {
+  "$1" --version >/dev/null 2>&1 && command -v "$1"
 }
 
 playwright_chromium() {
@@ -54,12 +45,22 @@ with sync_playwright() as playwright:
 '
 }
 
+find_chromium() {
+  local candidate
+  for candidate in chromium chromium-browser google-chrome google-chrome-stable \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+    runs "$candidate" && return
+  done
+  runs "$(playwright_chromium)"
+}
+
 install_chromium() {
+  mkdir -p logs
   echo "Installing Chromium; the output is in logs/chromium.log ..."
+  : >logs/chromium.log
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get update && apt-get install -y chromium; } >logs/chromium.log 2>&1 </dev/null || true
-    if CHROMIUM=$(find_chromium); then return 0; fi
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y chromium; } >>logs/chromium.log 2>&1 </dev/null || true
+    if CHROMIUM=$(find_chromium); then return; fi
   fi
   "$bin/playwright" install chromium >>logs/chromium.log 2>&1 </dev/null || true
   CHROMIUM=$(find_chromium)
