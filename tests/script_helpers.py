@@ -45,7 +45,9 @@ class Checkout:
     def stub(self, command: str, body: str = "") -> None:
         """Puts a shell script first on the PATH that records its arguments, then does what the body says."""
         script = self.stubs / command
-        record = f'{{ printf "%s" {command}; printf " %q" "$@"; echo; }} >>{shlex.quote(str(self.calls_file))}'
+        record = (
+            f'{{ printf "%s" {command}; [ $# = 0 ] || printf " %q" "$@"; echo; }} >>{shlex.quote(str(self.calls_file))}'
+        )
         script.write_text(f"#!{shutil.which('bash')}\n{record}\n{body}\n")
         script.chmod(0o755)
 
