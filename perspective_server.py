@@ -27,7 +27,8 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
     Raises tdengine.TDengineError for what only the user can mend.
     """
     client = server.new_local_client()
-    table, schema = None, b""
+    table: perspective.Table = None
+    schema = b""
     async with aclosing(messages(feed_options(options))) as feed:
         async for message, rows in feed:
             if message["kind"] == "table" and rows != schema:

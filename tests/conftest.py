@@ -1,0 +1,48 @@
+"""What the tests share: parts of the demo that are ended with the test."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from parts import Part, free_port, get_json
+from waiting import eventually
+
+Start = Callable[..., Part]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a part: `start("producer.py", "--rows", "10", env={...})`."""
+    parts: list[Part] = []
+
+    def start(*command: str, env: dict[str, str] | None = None) -> Part:
+        name = command[command[0] == "-m"].removesuffix(".py")
+        part = Part(tmp_path / f"{name}-{len(parts)}.log", *command, env=env)
+        parts.append(part)
+        return part
+
+    yield start
+    for part in reversed(parts):
+        part.kill()
+
+
+@pytest.fixture
+def taos_port(start: Start) -> int:
+    """The port of an embedded server that listens."""
+    port = free_port()
+    start("-m", "embedded", "--port", str(port)).says("listening")
+    return port
+
+
+@pytest.fixture
+def server(start: Start, taos_port: int) -> str:
+    """The address of a Perspective server over `taos_port`; it may still be waiting for the table."""
+    port = free_port()
+    start("perspective_server.py", "--port", str(port), "--taos-port", str(taos_port)).says("serving")
+    address = f"http://127.0.0.1:{port}"
+    eventually(lambda: get_json(address + "/status")[0])
+    return address

@@ -1,0 +1,95 @@
+"""The demo's parts as a user runs them: processes of their own, on free ports of loopback."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from waiting import eventually
+
+ROOT = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Part:
+    """A running Python program of the demo, its output in a file."""
+
+    def __init__(self, log: Path, *command: str, env: Mapping[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """All that it has printed so far."""
+        return self.log.read_text()
+
+    def says(self, text: str, seconds: float = 15) -> str:
+        """Wait until it has printed `text`; the line with it."""
+        eventually(lambda: text in self.output or self.process.poll() is not None, seconds, f"{text!r} from {self.log}")
+        assert text in self.output, self.output
+        return next(line for line in self.output.splitlines() if text in line)
+
+    def wait(self, seconds: float = 15) -> int:
+        """Wait for its end; its exit code."""
+        return self.process.wait(seconds)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it with a signal; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it, and what it has started, at once."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def get_json(url: str) -> tuple[int, dict[str, Any]]:
+    """HTTP status and JSON body of a GET; (0, {}) where nothing answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except OSError:
+        return 0, {}
+
+
+def sql(port: int, statement: str) -> list[list[Any]]:
+    """The rows that a TDengine answers to a statement over REST."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/rest/sql",
+        statement.encode(),
+        {"Authorization": "Basic " + base64.b64encode(b"root:taosdata").decode()},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        result = json.load(answer)
+    assert result["code"] == 0, result
+    data: list[list[Any]] = result["data"]
+    return data

@@ -1,0 +1,146 @@
+"""Viewers as tests use them: a Python one over the websocket, and Chromium with the page."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import perspective
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+T = TypeVar("T")
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Viewer:
+    """A Perspective client over the server's websocket, with plain synchronous calls."""
+
+    def __init__(self, address: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.socket: WebSocketClientConnection = self.call(self._connect(address.replace("http", "ws") + "/websocket"))
+
+    async def _connect(self, address: str) -> WebSocketClientConnection:
+        socket = await websocket_connect(address, max_message_size=100 * 2**20)
+
+        async def send(message: bytes) -> None:
+            await socket.write_message(message, binary=True)
+
+        async def close() -> None:
+            socket.close()
+
+        self.client = perspective.AsyncClient(send, close)
+        self.reading = asyncio.ensure_future(self._read(socket))
+        return socket
+
+    async def _read(self, socket: WebSocketClientConnection) -> None:
+        while isinstance(message := await socket.read_message(), bytes):
+            await self.client.handle_response(message)
+
+    def call(self, what: Awaitable[T], seconds: float = 15) -> T:
+        """The result of something awaitable of the client's."""
+
+        async def result() -> T:
+            return await what
+
+        return asyncio.run_coroutine_threadsafe(result(), self.loop).result(seconds)
+
+    def tables(self) -> list[str]:
+        """The names of the server's tables."""
+        return list(self.call(self.client.get_hosted_table_names()))
+
+    def columns(self, **config: Any) -> dict[str, list[Any]]:
+        """The server's table, column by column, times as epoch milliseconds."""
+
+        async def read() -> dict[str, list[Any]]:
+            names = await self.client.get_hosted_table_names()
+            if not names:
+                return {}
+            view = await (await self.client.open_table(names[0])).view(**config)
+            columns: dict[str, list[Any]] = await view.to_columns()
+            await view.delete()
+            return columns
+
+        columns = self.call(read())
+        return {name: [as_ms(value) for value in values] for name, values in columns.items()}
+
+    def close(self) -> None:
+        """Close the websocket and end the thread."""
+        self.loop.call_soon_threadsafe(self.socket.close)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+
+
+def as_ms(value: Any) -> Any:
+    """A datetime of Perspective's (UTC without saying so) as epoch milliseconds; anything else as it is."""
+    return round(value.replace(tzinfo=UTC).timestamp() * 1000) if isinstance(value, datetime) else value
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium: the one that CHROMIUM names, as test.sh sets it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS
+        )
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page and all that it has logged, thrown or asked for."""
+
+    def __init__(self, browser: Browser, **context: Any) -> None:
+        # Playwright's own waiting evaluates code in the page, which its Content-Security-Policy forbids.
+        self.context = browser.new_context(bypass_csp=True, **context)
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._request)
+        self.page.on("websocket", lambda socket: self.requests.append(socket.url))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(f"{message.type}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def until(self, script: str, seconds: float = 20) -> Any:
+        """Wait until an (async) JavaScript function body returns something true, and return that."""
+        poll = """async ([body, ms]) => {
+            const probe = new (Object.getPrototypeOf(async () => {}).constructor)(body);
+            for (const end = Date.now() + ms; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+                const value = await probe();
+                if (value || Date.now() > end) return value;
+            }
+        }"""
+        value = self.page.evaluate(poll, [script, seconds * 1000])
+        assert value, f"not within {seconds} s: {script}"
+        return value
+
+
+ROWS: Callable[[str], str] = """
+    const table = await document.querySelector("perspective-viewer").getTable();
+    const view = await table.view(%s);
+    const columns = await view.to_columns();
+    await view.delete();
+    return columns;
+""".__mod__
+"""JavaScript that reads the page's own replica through a view of the given configuration (JSON)."""
