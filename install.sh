@@ -81,17 +81,18 @@ fi
 
 readonly is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
 
+# Sets python to the real executable: a version manager's shim may not hand a signal on to what it runs.
 choose_python() {
   local candidate old=''
   if [ -n "${PYTHON:-}" ]; then
     "$PYTHON" -c '' 2>/dev/null || fail "PYTHON=$PYTHON does not run: name a Python 3.11 or newer"
     "$PYTHON" -c "$is_new_enough" || fail "PYTHON=$PYTHON is older than 3.11: name a Python 3.11 or newer"
-    python=$PYTHON
+    python=$("$PYTHON" -c 'import sys; print(sys.executable)')
     return
   fi
   for candidate in python3 python3.13 python3.12 python3.11 python3.14; do
     if "$candidate" -c "$is_new_enough" 2>/dev/null; then
-      python=$candidate
+      python=$("$candidate" -c 'import sys; print(sys.executable)')
       return
     fi
     if [ -z "$old" ]; then

@@ -98,10 +98,10 @@ def make_checkout(directory: Path, *files: str) -> Checkout:
     return Checkout(path, stubs, directory / "calls", env)
 
 
-def use_python(checkout: Checkout) -> None:
-    """Puts the Python that runs the tests on the PATH as python3."""
+def use_python(checkout: Checkout, exec_: str = "exec") -> None:
+    """Puts the Python that runs the tests on the PATH as python3; with exec_="" like a shim that stays in between."""
     script = checkout.stubs / "python3"
-    script.write_text(f'#!{shutil.which("bash")}\nexec {shlex.quote(sys.executable)} "$@"\n')
+    script.write_text(f'#!{shutil.which("bash")}\n{exec_} {shlex.quote(sys.executable)} "$@"\nexit $?\n')
     script.chmod(0o755)
 
 

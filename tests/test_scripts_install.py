@@ -236,6 +236,7 @@ def test_a_venv_survives_new_requirements_that_cannot_be_fetched(installed: Chec
 def test_an_interruption_ends_pip_and_its_children_and_the_next_run_repairs(
     checkout: Checkout, tmp_path: Path, number: signal.Signals
 ) -> None:
+    use_python(checkout, exec_="")
     pids_file = tmp_path / "pids"
     with checkout.started("./install.sh", PIP_HANGS=str(pids_file)) as process:
         wait_until(lambda: pids_file.exists() and pids_file.read_text().endswith("\n"), "pip at work")
