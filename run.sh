@@ -241,7 +241,7 @@ with open(sys.argv[2]) as file:
             pass
 ' "$$" "$logs/pids" </dev/null >/dev/null 2>&1 &
 watchdog=$!
-disown "$watchdog" # bash is not to comment on its end, nor on a part's
+disown "$watchdog" 2>/dev/null || true # bash is not to comment on its end, nor on a part's
 
 start() {
   local name=$1
@@ -250,7 +250,7 @@ start() {
     </dev/null >"$logs/$name.log" 2>&1 &
   echo "$!" >>"$logs/pids"
   names+=("$name") pids+=("$!")
-  disown "$!"
+  disown "$!" 2>/dev/null || true
 }
 
 check_parts() {
@@ -305,7 +305,7 @@ if [ "$browser" = yes ]; then
   fi
   if [ -n "$opener" ]; then
     "$opener" "$address" </dev/null >/dev/null 2>&1 &
-    disown "$!"
+    disown "$!" 2>/dev/null || true
   fi
 fi
 

@@ -93,6 +93,7 @@ def make_checkout(directory: Path, *files: str) -> Checkout:
         assert found, f"these tests need {tool}"
         (tools / tool).symlink_to(found)
     for name in files:
+        (path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, path / name)
     env = {"PATH": f"{stubs}:{tools}", "HOME": str(directory), "LC_ALL": "C"}
     return Checkout(path, stubs, directory / "calls", env)

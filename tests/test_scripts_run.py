@@ -199,6 +199,16 @@ def test_even_killed_outright_it_leaves_nothing(checkout: Checkout, port: int, k
         wait_until(lambda: not any(map(is_alive, pids)), "all parts gone", 5)
 
 
+def test_where_nobody_reads_its_output_any_more_it_leaves_nothing(checkout: Checkout, port: int) -> None:
+    with checkout.started("./run.sh", "--no-browser", "--port", str(port)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(10) != 0
+        assert set(processes(checkout)) == PARTS
+        assert_nothing_is_left(checkout)
+
+
 def test_a_part_that_ignores_sigterm_is_killed_after_two_seconds(checkout: Checkout, port: int) -> None:
     with running(checkout, port, IGNORES_TERM="producer", HAS_A_STUBBORN_CHILD="perspective_server") as process:
         os.killpg(process.pid, signal.SIGINT)
