@@ -289,7 +289,7 @@ SECONDS=0
 until state=$(ask status "$port") && [ "$state" = live ]; do
   check_parts
   [ "$SECONDS" -lt 60 ] || fail "no rows on the page after 60 s ($state): see the logs in $logs/"
-  sleep 0.1
+  if [ "$SECONDS" -lt 8 ]; then sleep 0.1; else sleep 1; fi
 done
 check_parts
 live=yes
