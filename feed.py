@@ -28,7 +28,13 @@ def read_tdengine(connection: taosws.Connection, table: Table, limit: int, since
     """
     window = "" if since is None else f"WHERE {table.time} >= NOW() - 1s OR {table.time} >= {since}"
     rows = list(connection.query(f"{table.select} {window} ORDER BY {table.time} DESC LIMIT {limit}"))
-    return rows[::-1]
+    if table.order and len(rows) == limit:
+        # Where rows may share a timestamp, the limit may cut through those of the oldest: always take the same ones.
+        oldest = rows[-1][0]
+        newer = [row for row in rows if row[0] > oldest]
+        cut = f"WHERE {table.time} = {oldest} ORDER BY {table.order} LIMIT {limit - len(newer)}"
+        rows = newer + list(connection.query(f"{table.select} {cut}"))
+    return sorted(rows, key=table.key)
 
 
 def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], since: int | None) -> list[Row] | None:
@@ -37,8 +43,9 @@ def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], 
     `polled` are the newest rows, oldest first, all of them from the time `since` on. None says that appending cannot
     do it: a row came late, was overwritten or deleted.
     """
-    keys = {table.key(row) for row in shown}
-    new = [row for row in polled if table.key(row) not in keys]
+    key = table.key
+    keys = {key(row) for row in shown}
+    new = [row for row in polled if key(row) not in keys]
     if new and shown and new[0][0] < shown[-1][0]:
         return None
     after = [*shown, *new][-limit:]
@@ -46,10 +53,8 @@ def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], 
         after = [row for row in after if row[0] >= since]
     if len(after) != len(polled):
         return None
-    found = {table.key(row): row for row in polled}
-    if all(table.key(row) in found and tdengine.same(row, found[table.key(row)]) for row in after):
-        return new
-    return None
+    found = {key(row): row for row in polled}
+    return new if all(key(row) in found and tdengine.same(row, found[key(row)]) for row in after) else None
 
 
 @dataclass

@@ -11,11 +11,11 @@ from contextlib import aclosing
 
 import perspective
 import tornado.web
-from perspective.handlers.tornado import PerspectiveTornadoHandler
 
 import assets
 import tdengine
 from feed_process import messages
+from gate import Viewer
 from status import Status, StatusHandler
 
 log = logging.getLogger("perspective_server")
@@ -34,6 +34,7 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
             if message["kind"] == "table" and rows != schema:
                 if table is not None:
                     table.delete(lazy=True)
+                    Viewer.close_all("the table has other columns now")
                 table, schema = client.table(rows, name=options.name, limit=options.limit), rows
             elif message["kind"] == "append" and rows:
                 table.update(rows)
@@ -41,22 +42,6 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
                 # update() of a full ring leaves nothing of the old rows, and does not leak as replace() does.
                 table.update(rows) if message["rows"] == options.limit else table.replace(rows)
             status.note(message)
-
-
-class Viewer(PerspectiveTornadoHandler):
-    """A viewer's websocket, counted for /status."""
-
-    def initialize(self, perspective_server: perspective.Server, status: Status) -> None:
-        super().initialize(perspective_server)
-        self.status = status
-
-    def open(self, *_: str, **__: str) -> None:
-        super().open()
-        self.status.viewers += 1
-
-    def on_close(self) -> None:
-        super().on_close()
-        self.status.viewers -= 1
 
 
 def make_app(server: perspective.Server, status: Status) -> tornado.web.Application:
@@ -79,6 +64,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds between two polls")
     parser.add_argument("--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show")
     parser.add_argument("--name", default="stock_values", help="what viewers call the table")
+    parser.add_argument(
+        "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="how much to log"
+    )
     tdengine.add_options(parser)
     return parser.parse_args(arguments)
 
@@ -112,5 +100,5 @@ async def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parse_options()
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=options.log_level.upper())
     sys.exit(tdengine.explained(lambda: asyncio.run(main(options)) or 0))

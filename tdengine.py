@@ -11,6 +11,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -237,22 +239,22 @@ class Table:
     columns: tuple[Column, ...]
     precision: str
 
-    @property
+    @cached_property
     def has_tags(self) -> bool:
         """Whether it is a super table (or a child of one): its rows come from many tables, told apart by `tbname`."""
         return any(column.note == "TAG" for column in self.columns)
 
-    @property
+    @cached_property
     def second(self) -> int:
         """One second in the timestamps of this table."""
         return TICKS_PER_SECOND[self.precision]
 
-    @property
+    @cached_property
     def time(self) -> str:
         """The quoted name of the timestamp column, which is always the first and always (part of) the key."""
         return quote(self.columns[0].name)
 
-    @property
+    @cached_property
     def select(self) -> str:
         """`SELECT ... FROM ...`: times as integers, which need no parsing and no zone; `tbname` last with tags."""
         expressions = [
@@ -263,15 +265,21 @@ class Table:
             expressions.append("tbname")
         return f"SELECT {', '.join(expressions)} FROM {self.at.full_name}"
 
-    @property
-    def key(self) -> Callable[[Row], Row]:
+    @cached_property
+    def order(self) -> str:
+        """The quoted names of the key's columns besides the timestamp, or nothing: no two rows share a timestamp."""
+        names = [quote(column.name) for column in self.columns[1:] if "KEY" in column.note]
+        return ", ".join([*names, "tbname"] if self.has_tags else names)
+
+    @cached_property
+    def key(self) -> Callable[[Row], Any]:
         """What tells two rows apart: the timestamp, with a composite key that too, in a super table `tbname` too."""
         places = [place for place, column in enumerate(self.columns) if place == 0 or "KEY" in column.note]
         if self.has_tags:
             places.append(len(self.columns))
-        return lambda row: tuple(row[place] for place in places)
+        return itemgetter(*places)
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the rows: no type of TDengine's loses anything in it but a time's digits below 1 ms."""
         fields = [pa.field(column.name, _arrow_type(column)[0]) for column in self.columns]
