@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show")
     tdengine.add_options(parser)
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
     return run(tdengine.settings(options), options.interval, options.limit)
 
 

@@ -44,10 +44,8 @@ async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
     Adds messages of kind "waiting" of its own, while the feed is silent or missing. Closing the iterator ends the feed.
     """
     while True:
-        # A session of its own, so that Ctrl-C reaches the feed through its parent alone.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, Path(__file__).with_name("feed.py"), *options, stdout=PIPE, start_new_session=True
-        )
+        program = Path(__file__).with_name("feed.py")
+        process = await asyncio.create_subprocess_exec(sys.executable, program, *options, stdout=PIPE)
         try:
             async for message in _heard(process):
                 yield message

@@ -53,6 +53,7 @@ def make_app(server: perspective.Server, status: Status) -> tornado.web.Applicat
             *assets.ROUTES,
         ],
         websocket_ping_interval=20,
+        log_function=lambda handler: log.debug("%d %s", handler.get_status(), handler._request_summary()),
     )
 
 
