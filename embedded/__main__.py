@@ -1,0 +1,123 @@
+"""`python -m embedded`: the stand-in server's command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import duckdb
+from tornado.httpserver import HTTPServer
+
+from embedded.server import Service, make_app
+from embedded.storage import Storage
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"embedded: {message} (see --help)\n")
+
+
+def _keep(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[smhd]", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no duration such as 30s, 10m, 1h or 2d")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is no port number")
+    return int(text)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options; exits 2 with one line if they are wrong."""
+    parser = _Parser(
+        prog="python -m embedded",
+        description="A stand-in for TDengine: its WebSocket and REST protocol over DuckDB. "
+        "It is for trying the demo and for tests, not a database to keep data in.",
+    )
+    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=_port, default=6041, help="port to listen on (%(default)s); 0 takes a free one")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="keep everything in this DuckDB file instead of in memory"
+    )
+    parser.add_argument(
+        "--keep",
+        type=_keep,
+        default="1h",
+        help="how long rows are kept after they were stored: 30s, 10m, 1h, 2d (%(default)s)",
+    )
+    parser.add_argument(
+        "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(%(default)s)"
+    )
+    return parser.parse_args(arguments)
+
+
+async def serve(options: argparse.Namespace, storage: Storage) -> None:
+    """Answer until SIGINT or SIGTERM; OSError if the port cannot be had."""
+    service = Service(storage)
+    server = HTTPServer(make_app(service), max_body_size=256 * 1024 * 1024)
+    server.listen(options.port, options.address)
+    port = next(iter(server._sockets.values())).getsockname()[1]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    where = f"data in {options.data}" if options.data else "data in memory"
+    print(
+        f"TDengine stand-in (embedded) listening on {options.address}:{port}, {where}, rows kept {options.keep}",
+        flush=True,
+    )
+    sweeper = asyncio.create_task(_sweep(service, int(options.keep[:-1]) * _SECONDS[options.keep[-1]]))
+    await stop.wait()
+    sweeper.cancel()
+    server.stop()
+    service.close()
+
+
+async def _sweep(service: Service, keep: int) -> None:
+    """Delete rows older than `keep` seconds, little by little."""
+    pause = min(max(keep / 20, 0.25), 5)
+    while True:
+        deleted = await service.run(service.storage.sweep, int((time.time() - keep) * 1000))
+        await asyncio.sleep(0.05 if deleted else pause)
+
+
+def main() -> int:
+    """Run the server; returns the exit code."""
+    options = parse_arguments()
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        storage = Storage(options.data)
+    except (duckdb.Error, OSError) as error:
+        reason = "another process uses it" if "lock" in str(error).lower() else str(error).splitlines()[0]
+        print(f"embedded: cannot open {options.data}: {reason}; choose another file with --data", file=sys.stderr)
+        return 1
+    try:
+        asyncio.run(serve(options, storage))
+    except OSError as error:
+        print(
+            f"embedded: cannot listen on {options.address}:{options.port}: {error.strerror}; choose another with --port",
+            file=sys.stderr,
+        )
+        return 1
+    finally:
+        storage.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""What the server tells about its databases and tables: SHOW, DESCRIBE and information_schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from embedded import errors
+from embedded.errors import TDengineError
+from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
+from embedded.sql.select import SystemTable
+from embedded.types import (
+    BIGINT,
+    BOOL,
+    DOUBLE,
+    FLOAT,
+    INT,
+    NCHAR,
+    SMALLINT,
+    TIMESTAMP,
+    TINYINT,
+    USMALLINT,
+    UTINYINT,
+    VARCHAR,
+    Field,
+    Kind,
+    Type,
+)
+
+Databases = dict[str, Database]
+
+
+def _text(name: str, length: int) -> Field:
+    return Field(name, Type(VARCHAR, length))
+
+
+def _of(name: str, kind: Kind) -> Field:
+    return Field(name, Type.of(kind))
+
+
+DESCRIBE_FIELDS = (
+    _text("field", 64),
+    _text("type", 20),
+    _of("length", INT),
+    _text("note", 16),
+    _text("encode", 12),
+    _text("compress", 12),
+    _text("level", 12),
+)
+
+
+def storage_options(kind: Kind) -> tuple[str, str, str]:
+    """ENCODE, COMPRESS and LEVEL as TDengine chooses them by default; they mean nothing to DuckDB."""
+    if kind in (FLOAT, DOUBLE):
+        return "delta-d", "lz4", "medium"
+    if kind is TIMESTAMP:
+        return "delta-i", "lz4", "medium"
+    if kind is BOOL:
+        return "bit-packing", "zstd", "medium"
+    if kind in (TINYINT, SMALLINT, UTINYINT, USMALLINT):
+        return "simple8b", "zlib", "medium"
+    return ("simple8b", "lz4", "medium") if kind.integer else ("disabled", "zstd", "medium")
+
+
+def describe(table: Table) -> list[tuple[Any, ...]]:
+    """The rows of DESCRIBE."""
+    rows = []
+    composite = table.key is not None
+    for at, column in enumerate(table.columns):
+        note = "COMPOSITE KEY" if column.key else "" if not composite or at else ""
+        rows.append((column.name, column.type.kind.name, column.type.length, note, *storage_options(column.type.kind)))
+    for tag in (table.stable or table).tags:
+        rows.append((tag.name, tag.type.kind.name, tag.type.length, "TAG", *("disabled",) * 3))
+    return rows
+
+
+def show_create(table: Table, tag_values: Sequence[Any] = ()) -> str:
+    """The text of SHOW CREATE TABLE."""
+    if table.stable is not None:
+        names = ", ".join(f"`{tag.name}`" for tag in table.stable.tags)
+        values = ", ".join(_tag_text(tag, value) for tag, value in zip(table.stable.tags, tag_values, strict=True))
+        return f"CREATE TABLE `{table.name}` USING `{table.stable.name}` ({names}) TAGS ({values})"
+    columns = ", ".join(_column_text(column) for column in table.columns)
+    if not table.is_super:
+        return f"CREATE TABLE `{table.name}` ({columns})"
+    tags = ", ".join(f"`{tag.name}` {tag.type}" for tag in table.tags)
+    return f"CREATE STABLE `{table.name}` ({columns}) TAGS ({tags})"
+
+
+def _column_text(column: Column) -> str:
+    encode, compress, level = storage_options(column.type.kind)
+    key = " COMPOSITE KEY" if column.key else ""
+    return f"`{column.name}` {column.type} ENCODE '{encode}' COMPRESS '{compress}' LEVEL '{level}'{key}"
+
+
+def _tag_text(tag: Column, value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return f'"{value}"' if tag.type.kind.text else str(value).lower()
+
+
+def like(names: Iterable[str], pattern: str | None) -> list[str]:
+    """The names that a LIKE of SHOW lets through; it ignores case."""
+    if pattern is None:
+        return list(names)
+    parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in pattern)
+    matcher = re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+    return [name for name in names if matcher.fullmatch(name)]
+
+
+def system_table(name: str, databases: Databases) -> SystemTable:
+    """A table of information_schema; 0x2603 if there is none of that name."""
+    rule = _TABLES.get(name)
+    if rule is None:
+        raise TDengineError(errors.TABLE_MISSING, "Fail to get table info, error: Table does not exist")
+    fields, rows = rule
+    values = list(rows(databases))
+    columns = zip(*values, strict=True) if values else ([] for _ in fields)
+    arrays = [pa.array(column, field.type.kind.arrow) for column, field in zip(columns, fields, strict=True)]
+    return SystemTable(fields, pa.table(arrays, names=[field.name for field in fields]))
+
+
+def keep_text(options: dict[str, str]) -> str:
+    """KEEP as information_schema shows it: three durations; a number without a unit is days."""
+    parts = [part if part[-1:].isalpha() else f"{part}d" for part in options.get("keep", "3650d").split(",")]
+    return ",".join([*parts, *[parts[-1]] * (3 - len(parts))][:3])
+
+
+_DATABASE_FIELDS = (
+    *(_text("name", 64), _of("create_time", TIMESTAMP), _of("vgroups", SMALLINT), _of("ntables", BIGINT)),
+    *(_of("replica", TINYINT), _text("strict", 4), _text("duration", 10), _text("keep", 32), _of("buffer", INT)),
+    *(_of("pagesize", INT), _of("pages", INT), _of("minrows", INT), _of("maxrows", INT), _of("comp", TINYINT)),
+    *(_text("precision", 2), _text("status", 10), _text("retentions", 60), _of("single_stable", BOOL)),
+    *(_text("cachemodel", 11), _of("cachesize", INT), _of("wal_level", TINYINT), _of("wal_fsync_period", INT)),
+    *(_of("wal_retention_period", INT), _of("wal_retention_size", BIGINT), _of("stt_trigger", SMALLINT)),
+    *(_of("table_prefix", SMALLINT), _of("table_suffix", SMALLINT), _of("tsdb_pagesize", INT)),
+    *(_of("keep_time_offset", INT), _of("s3_chunkpages", INT), _of("s3_keeplocal", INT), _of("s3_compact", TINYINT)),
+    *(_of("with_arbitrator", TINYINT), _text("encrypt_algorithm", 16)),
+)
+
+
+def _database_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
+    for name in (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA):
+        yield (name, None, None, *((None,) * 12), "ready", *((None,) * 18))
+    for database in databases.values():
+        options = database.options
+
+        def number(option: str, default: int, options: dict[str, str] = options) -> int:
+            text = options.get(option, "")
+            return int(text) if text.isdigit() else default
+
+        tables = sum(not table.is_super for table in database.tables.values())
+        yield (
+            *(database.name, database.created, number("vgroups", 2), tables, number("replica", 1), "on"),
+            *(options.get("duration", "10d"), keep_text(options), number("buffer", 256), number("pagesize", 4)),
+            *(number("pages", 256), number("minrows", 100), number("maxrows", 4096), number("comp", 2)),
+            *(database.precision, "ready", None, False, options.get("cachemodel", "none"), number("cachesize", 1)),
+            *(number("wal_level", 1), number("wal_fsync_period", 3000), number("wal_retention_period", 3600)),
+            *(number("wal_retention_size", 0), number("stt_trigger", 2), number("table_prefix", 0)),
+            *(number("table_suffix", 0), number("tsdb_pagesize", 4), 0, 131072, 525600, 1, 0, "none"),
+        )
+
+
+def table_type(table: Table) -> str:
+    """The type that information_schema gives a table."""
+    if table.is_super:
+        return "SUPER_TABLE"
+    return "CHILD_TABLE" if table.stable is not None else "NORMAL_TABLE"
+
+
+def _all_tables(databases: Databases) -> list[Table]:
+    return [table for database in databases.values() for table in list(database.tables.values())]
+
+
+def _table_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
+    for table in _all_tables(databases):
+        if not table.is_super:
+            stable = table.stable.name if table.stable is not None else None
+            uid = table.id or table.child
+            yield (
+                *(table.name, table.database.name, table.created, len(table.columns), stable, uid, 2, 0, None),
+                table_type(table),
+            )
+
+
+def _stable_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
+    for table in _all_tables(databases):
+        if table.is_super:
+            yield (
+                *(table.name, table.database.name, table.created, len(table.columns), len(table.tags), table.created),
+                *(None, "5000a,5000a", "-1a,-1a", ""),
+            )
+
+
+def _column_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
+    for table in _all_tables(databases):
+        for column in table.columns:
+            yield (
+                *(table.name, table.database.name, table_type(table), column.name, str(column.type)),
+                *(column.type.wire_bytes, None, None, None),
+            )
+
+
+_TABLES: dict[str, tuple[tuple[Field, ...], Callable[[Databases], Iterable[tuple[Any, ...]]]]] = {
+    "ins_databases": (_DATABASE_FIELDS, _database_rows),
+    "ins_tables": (
+        (
+            *(_text("table_name", 192), _text("db_name", 64), _of("create_time", TIMESTAMP), _of("columns", INT)),
+            *(_text("stable_name", 192), _of("uid", BIGINT), _of("vgroup_id", INT), _of("ttl", INT)),
+            *(_text("table_comment", 1024), _text("type", 21)),
+        ),
+        _table_rows,
+    ),
+    "ins_stables": (
+        (
+            *(_text("stable_name", 192), _text("db_name", 64), _of("create_time", TIMESTAMP), _of("columns", INT)),
+            *(_of("tags", INT), _of("last_update", TIMESTAMP), _text("table_comment", 1024), _text("watermark", 64)),
+            *(_text("max_delay", 64), _text("rollup", 128)),
+        ),
+        _stable_rows,
+    ),
+    "ins_columns": (
+        (
+            *(_text("table_name", 192), _text("db_name", 64), _text("table_type", 21), _text("col_name", 64)),
+            *(_text("col_type", 32), _of("col_length", INT), _of("col_precision", INT), _of("col_scale", INT)),
+            _of("col_nullable", INT),
+        ),
+        _column_rows,
+    ),
+}
+
+__all__ = [
+    "DESCRIBE_FIELDS",
+    "NCHAR",
+    "describe",
+    "keep_text",
+    "like",
+    "show_create",
+    "storage_options",
+    "system_table",
+    "table_type",
+]

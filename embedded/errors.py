@@ -1,0 +1,81 @@
+"""TDengine's errors: a code, as taosAdapter sends it (a positive int of 16 bits), and a message."""
+
+ADAPTER = 0xFFFF
+INVALID_OPERATION = 0x0200
+INSERT_SYNTAX = 0x0216
+STMT_TABLE_MISSING = 0x022B
+AUTHENTICATION = 0x0357
+FUNCTION_MISSING = 0x0374
+DATABASE_EXISTS = 0x0381
+DATABASE_MISSING = 0x0388
+TABLE_EXISTS = 0x0603
+TIMESTAMP_RANGE = 0x060B
+SYNTAX = 0x2600
+INCOMPLETE = 0x2601
+COLUMN_MISSING = 0x2602
+TABLE_MISSING = 0x2603
+AMBIGUOUS_COLUMN = 0x2604
+WRONG_VALUE_TYPE = 0x2605
+NO_AGGREGATE_HERE = 0x2608
+ORDER_POSITION = 0x2609
+NOT_GROUPED = 0x260A
+NOT_SELECTED = 0x260B
+NOT_SINGLE_GROUP = 0x260C
+TAGS_NOT_MATCHED = 0x260D
+TAG_MISSING = 0x260E
+NO_DATABASE = 0x2616
+IDENTIFIER = 0x2617
+GROUP_AND_WINDOW = 0x2624
+NESTED_AGGREGATE = 0x2627
+COLUMN_COUNT_DIFFERS = 0x2634
+TIMESTAMP_VALUE = 0x2635
+SLIMIT_WITHOUT_PARTITION = 0x2638
+FILL_RANGE = 0x263B
+DUPLICATED_COLUMN = 0x263C
+COLUMN_COUNT = 0x263F
+FIRST_COLUMN = 0x2641
+COLUMN_LENGTH = 0x2642
+ALTER_TABLE = 0x2649
+VALUE_TOO_LONG = 0x2653
+DELETE_RANGE = 0x2655
+WINDOW_COLUMN = 0x2658
+KEY_NULL = 0x267B
+PARAMETER_COUNT = 0x2801
+PARAMETER_TYPE = 0x2802
+PARAMETER_VALUE = 0x2803
+
+_MESSAGE_BYTES = 511
+
+
+class TDengineError(Exception):
+    """An error that the client is told about.
+
+    `code` is TDengine's code without its sign bit (0x2603, not 0x80002603, which overflows the client's i32).
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"[0x{self.code:04X}] {self.message}"
+
+
+def syntax_error(rest: str) -> TDengineError:
+    """What TDengine's SQL parser says: `rest` is the text from the first token that does not fit to the end."""
+    if not rest:
+        return TDengineError(INCOMPLETE, "Incomplete SQL statement")
+    message = f'syntax error near "{rest}"'.encode()
+    return TDengineError(SYNTAX, message[:_MESSAGE_BYTES].decode(errors="ignore"))
+
+
+def insert_error(near: str, reason: str) -> TDengineError:
+    """What TDengine's separate INSERT parser says; it quotes at most 63 bytes of the statement (parUtil.c)."""
+    quoted = near.encode()[:63].decode(errors="ignore")
+    return TDengineError(INSERT_SYNTAX, f"syntax error near '{quoted}' ({reason})")
+
+
+def unsupported(what: str) -> TDengineError:
+    """For SQL that TDengine may well know and this server does not: say so rather than guess."""
+    return TDengineError(INVALID_OPERATION, f"the embedded stand-in server does not know {what}")

@@ -1,0 +1,290 @@
+"""The rules of everything that is neither SELECT nor INSERT."""
+
+from embedded import types
+from embedded.errors import COLUMN_LENGTH, SYNTAX, TDengineError, syntax_error, unsupported
+from embedded.sql import scanner
+from embedded.sql.dialect import Reader
+from embedded.sql.statements import (
+    AlterDatabase,
+    AlterTable,
+    ChildTable,
+    ColumnDefinition,
+    CreateChildTables,
+    CreateDatabase,
+    CreateTable,
+    Delete,
+    Describe,
+    DropDatabase,
+    DropTables,
+    Show,
+    Statement,
+    TableName,
+    UseDatabase,
+    Value,
+)
+from embedded.sql.times import Duration
+from embedded.types import PRECISIONS, Type
+
+# Options of CREATE DATABASE; all are accepted, of which only PRECISION and KEEP mean something here.
+_DATABASE_OPTIONS = frozenset(
+    ["buffer", "cachemodel", "cachesize", "comp", "duration", "encrypt_algorithm", "keep", "keep_time_offset", "maxrows", "minrows", "pages", "pagesize", "precision", "replica", "replicas", "retentions", "schemaless", "single_stable", "stt_trigger", "table_prefix", "table_suffix", "tsdb_pagesize", "vgroups", "wal_fsync_period", "wal_level", "wal_retention_period", "wal_retention_size", "wal_roll_period", "wal_segment_size", "s3_chunkpages", "s3_keeplocal", "s3_compact", "compact_interval", "compact_time_offset", "compact_time_range"]
+)
+_TABLE_OPTIONS = frozenset(["comment", "ttl", "sma", "max_delay", "watermark", "rollup", "delete_mark", "keep"])
+
+
+def create(reader: Reader) -> Statement:
+    """CREATE DATABASE, TABLE, STABLE, and child tables."""
+    reader.expect("create")
+    if reader.accept("database"):
+        return _create_database(reader)
+    if reader.accept("stable"):
+        return _create_table(reader, must_be_super=True)
+    if reader.accept("table"):
+        return _create_table(reader, must_be_super=False)
+    if reader.peek() in ("stream", "topic", "index", "user", "view", "function", "dnode", "qnode", "snode", "tsma"):
+        raise unsupported(f"CREATE {reader.peek().upper()}")
+    raise reader.error()
+
+
+def _if_not_exists(reader: Reader) -> bool:
+    if not reader.accept("if"):
+        return False
+    reader.expect("not", "exists")
+    return True
+
+
+def _if_exists(reader: Reader) -> bool:
+    if not reader.accept("if"):
+        return False
+    reader.expect("exists")
+    return True
+
+
+def _create_database(reader: Reader) -> CreateDatabase:
+    if_not_exists = _if_not_exists(reader)
+    name = reader.name()
+    options = _database_options(reader)
+    precision = options.pop("precision", "ms")
+    if precision not in PRECISIONS:
+        raise TDengineError(SYNTAX, f"Invalid option precision: {precision}")
+    return CreateDatabase(name, if_not_exists, precision, options)
+
+
+def _database_options(reader: Reader) -> dict[str, str]:
+    options = {}
+    while (word := reader.one_of(_DATABASE_OPTIONS)) is not None:
+        options[word] = ",".join(reader.listed(lambda: _option_value(reader)))
+    return options
+
+
+def _option_value(reader: Reader) -> str:
+    sign = "-" if reader.accept("-") else ""
+    if not reader._curr or reader.peek() in ("(", ")", ",", ";"):
+        raise reader.error()
+    reader._advance()
+    return sign + reader._prev.text
+
+
+def _create_table(reader: Reader, must_be_super: bool) -> Statement:
+    if_not_exists = _if_not_exists(reader)
+    table = reader.table_name()
+    if reader.peek() == "using" and not must_be_super:
+        return _create_children(reader, table, if_not_exists)
+    columns = tuple(reader.parenthesised(lambda: _column(reader)))
+    tags = None
+    if reader.accept("tags"):
+        tags = tuple(reader.parenthesised(lambda: _column(reader)))
+    elif must_be_super:
+        raise reader.error()
+    while reader.one_of(_TABLE_OPTIONS) is not None:
+        reader.listed(lambda: _option_value(reader))
+    return CreateTable(table, columns, tags, if_not_exists)
+
+
+def _column(reader: Reader) -> ColumnDefinition:
+    name = reader.name()
+    type_ = reader.type()
+    if type_.kind.size == 0 and type_.length < 1:
+        raise TDengineError(COLUMN_LENGTH, "Invalid column length for var length type")
+    key = False
+    while True:
+        if reader.accept("primary", "key") or reader.accept("composite", "key"):
+            key = True
+        elif reader.peek() in ("encode", "compress", "level", "comment"):
+            reader._advance()
+            reader.string()
+        else:
+            return ColumnDefinition(name, type_, key)
+
+
+def _create_children(reader: Reader, table: TableName, if_not_exists: bool) -> CreateChildTables:
+    children = []
+    while True:
+        children.append(using_clause(reader, table, if_not_exists))
+        if not (reader.at_name() or reader.peek() == "if"):
+            return CreateChildTables(tuple(children))
+        if_not_exists = _if_not_exists(reader)
+        table = reader.table_name()
+
+
+def using_clause(reader: Reader, table: TableName, if_not_exists: bool) -> ChildTable:
+    """USING super table [(tag names)] TAGS (values)."""
+    reader.expect("using")
+    stable = reader.table_name()
+    names = tuple(reader.parenthesised(reader.name)) if reader.peek() == "(" else None
+    reader.expect("tags")
+    values = tuple(reader.parenthesised(lambda: tag_value(reader)))
+    while reader.one_of(_TABLE_OPTIONS) is not None:
+        reader.listed(lambda: _option_value(reader))
+    return ChildTable(table, stable, names, values, if_not_exists)
+
+
+def tag_value(reader: Reader) -> Value:
+    """A literal for a tag, the current token (a sign may stand before a number)."""
+    start = reader.position()
+    sign = reader.one_of(("-", "+")) or ""
+    tokens = scanner.scan(reader.sql, reader.position())
+    token = next(tokens)
+    if token.sort not in _LITERALS or (sign and token.sort not in (scanner.INTEGER, scanner.FLOAT)):
+        if token.text not in ("null", "true", "false", "now", "today", "?"):
+            raise reader.error()
+    reader._advance()
+    if token.text in ("now", "today"):
+        if reader.accept("("):
+            reader.expect(")")
+        shift = None
+        direction = reader.one_of(("+", "-"))
+        if direction:
+            shift = (1 if direction == "+" else -1, Duration.parse(reader.duration()))
+        return Value(token.sort, token.text, start, shift)
+    text = scanner.unquote(token.text) if token.sort == scanner.STRING else sign + token.text
+    return Value(token.sort, text, start)
+
+
+_LITERALS = (scanner.STRING, scanner.INTEGER, scanner.FLOAT)
+
+
+def drop(reader: Reader) -> Statement:
+    """DROP DATABASE, TABLE, STABLE."""
+    reader.expect("drop")
+    if reader.accept("database"):
+        return DropDatabase(if_exists=_if_exists(reader), name=reader.name())
+    if reader.accept("stable"):
+        exists = _if_exists(reader)
+        return DropTables(((reader.table_name(), exists),), super_only=True)
+    if reader.accept("table"):
+        return DropTables(tuple(reader.listed(lambda: _drop_item(reader))))
+    raise reader.error()
+
+
+def _drop_item(reader: Reader) -> tuple[TableName, bool]:
+    exists = _if_exists(reader)
+    return reader.table_name(), exists
+
+
+def use(reader: Reader) -> Statement:
+    """USE database."""
+    reader.expect("use")
+    return UseDatabase(reader.name())
+
+
+def describe(reader: Reader) -> Statement:
+    """DESCRIBE or DESC table."""
+    reader._advance()
+    return Describe(reader.table_name())
+
+
+def alter(reader: Reader) -> Statement:
+    """ALTER TABLE, STABLE and DATABASE."""
+    reader.expect("alter")
+    if reader.accept("database"):
+        return AlterDatabase(reader.name(), _database_options(reader))
+    if not (reader.accept("table") or reader.accept("stable")):
+        raise reader.error()
+    table = reader.table_name()
+    if reader.accept("set", "tag"):
+        name = reader.name()
+        reader.expect("=")
+        return AlterTable(table, "set_tag", name, value=tag_value(reader))
+    verb = reader.one_of(("add", "drop", "modify", "rename"))
+    part = reader.one_of(("column", "tag"))
+    if verb is None or part is None:
+        raise reader.error()
+    name = reader.name()
+    action = f"{verb}_{part}"
+    if verb == "drop":
+        return AlterTable(table, action, name)
+    if verb == "rename":
+        return AlterTable(table, action, name, new_name=reader.name())
+    return AlterTable(table, action, name, reader.type())
+
+
+def show(reader: Reader) -> Statement:
+    """SHOW of databases, tables, stables, CREATE ..., and the little that clients ask besides."""
+    reader.expect("show")
+    if reader.accept("create"):
+        what = reader.one_of(("table", "stable", "database"))
+        if what is None:
+            raise reader.error()
+        if what == "database":
+            return Show("create_database", database=reader.name())
+        return Show(f"create_{what}", table=reader.table_name())
+    if reader.accept("table", "tags"):
+        return Show("table_tags", table=_from_table(reader))
+    if reader.accept("tags"):
+        return Show("tags", table=_from_table(reader))
+    only = reader.one_of(("normal", "child", "system", "user"))
+    database = None
+    if reader.at_name():
+        database = reader.name()
+        reader.expect(".")
+    what = reader.one_of(_SHOWN_WITHOUT_LIKE if database is None and only in (None, "user", "system") else ())
+    if (what is not None and only is None) or what == "databases":
+        return Show(what or "", only=only)
+    what = reader.one_of(("tables", "stables"))
+    if what is None:
+        raise reader.error()
+    if database is None and reader.accept("from"):
+        database = reader.name()
+    like = reader.string() if reader.accept("like") else None
+    return Show(what, database, like=like, only=only)
+
+
+_SHOWN_WITHOUT_LIKE = ("databases",)
+
+
+def _from_table(reader: Reader) -> TableName:
+    reader.expect("from")
+    table = reader.table_name()
+    if table.database is None and reader.accept("from"):
+        table = TableName(reader.name(), table.name)
+    return table
+
+
+def delete(reader: Reader) -> Statement:
+    """DELETE FROM table [WHERE time range]."""
+    reader.expect("delete", "from")
+    table = reader.table_name()
+    return Delete(table, reader.expression_node() if reader.accept("where") else None)
+
+
+def check_type(type_: Type) -> Type:
+    """Refuse what a table cannot hold here."""
+    if type_.kind is types.VARBINARY:
+        raise unsupported("VARBINARY columns")
+    return type_
+
+
+__all__ = [
+    "alter",
+    "check_type",
+    "create",
+    "delete",
+    "describe",
+    "drop",
+    "show",
+    "syntax_error",
+    "tag_value",
+    "use",
+    "using_clause",
+]

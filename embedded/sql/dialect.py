@@ -1,0 +1,351 @@
+"""The sqlglot dialect of TDengine, and the reader that all statements but INSERT are read with.
+
+Of sqlglot's parser only the ladder of operators is used (OR, AND, NOT, comparisons, arithmetic). What stands below and above it is read
+by rules of our own, because the stock rules accept what TDengine refuses and return wrong trees without an error: an unknown
+clause becomes an alias, a missing AND of BETWEEN goes unnoticed, a function of another database gets that database's meaning.
+"""
+
+import typing as t
+from collections.abc import Callable
+
+from sqlglot import exp, tokens
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.parser import Parser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from embedded import types
+from embedded.errors import TDengineError, syntax_error
+from embedded.sql import scanner
+from embedded.sql.statements import TableName
+from embedded.types import Type
+
+_SYMBOLS = {
+    "(": TokenType.L_PAREN, ")": TokenType.R_PAREN, ",": TokenType.COMMA, ".": TokenType.DOT, "*": TokenType.STAR,
+    "+": TokenType.PLUS, "-": TokenType.DASH, "/": TokenType.SLASH, "%": TokenType.MOD, "=": TokenType.EQ,
+    "==": TokenType.EQ, "<>": TokenType.NEQ, "!=": TokenType.NEQ, "<": TokenType.LT, "<=": TokenType.LTE,
+    ">": TokenType.GT, ">=": TokenType.GTE, "&": TokenType.AMP, "|": TokenType.PIPE, "?": TokenType.PLACEHOLDER,
+    ";": TokenType.SEMICOLON,
+}
+_WORDS = {
+    "and": TokenType.AND, "or": TokenType.OR, "not": TokenType.NOT, "in": TokenType.IN, "is": TokenType.IS,
+    "between": TokenType.BETWEEN, "like": TokenType.LIKE, "match": TokenType.RLIKE, "nmatch": TokenType.IRLIKE,
+}
+_SORTS = {
+    scanner.STRING: TokenType.STRING, scanner.QUOTED: TokenType.IDENTIFIER, scanner.INTEGER: TokenType.NUMBER,
+    scanner.FLOAT: TokenType.NUMBER, scanner.DURATION: TokenType.INTERVAL,
+}
+_UNEXPECTED = TokenType.COMMAND
+
+# Keywords that are functions when a parenthesis follows.
+_FUNCTION_KEYWORDS = frozenset(
+    ["count", "first", "last", "last_row", "now", "today", "timezone", "database", "client_version", "server_version", "server_status", "current_user", "user", "rand", "pi", "replace", "substr", "substring", "position", "trim", "cols"]
+)
+PSEUDO_COLUMNS = frozenset(
+    ["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"]
+)
+_FUNCTION_KEYWORDS_BARE = frozenset(["now", "today", "timezone"])
+_CAST_DEFAULT_LENGTH = 64
+
+
+class TDengine(Dialect):
+    """Tokens by our own scanner, which knows TDengine's strings, durations and keywords."""
+
+    class Tokenizer(tokens.Tokenizer):
+        def tokenize(self, sql: str) -> list[Token]:
+            return list(_tokens(sql))
+
+
+def _tokens(sql: str) -> t.Iterator[Token]:
+    for token in scanner.scan(sql):
+        if token.sort == scanner.END:
+            return
+        text = token.text
+        if token.sort == scanner.WORD:
+            kind = _WORDS.get(text) or (_UNEXPECTED if text in scanner.KEYWORDS else TokenType.VAR)
+        elif token.sort == scanner.SYMBOL:
+            kind = _SYMBOLS.get(text, _UNEXPECTED)
+        else:
+            kind = _SORTS.get(token.sort, _UNEXPECTED)
+        if kind is TokenType.STRING:
+            text = scanner.unquote(text)
+        elif kind is TokenType.IDENTIFIER:
+            text = token.name()
+        yield Token(kind, text, start=token.start, end=token.end - 1)
+
+
+def _binary(node: type[exp.Binary]) -> "Callable[[Reader, exp.Expr], exp.Expr]":
+    return lambda reader, this: node(this=this, expression=reader.operand())
+
+
+def _between(reader: "Reader", this: exp.Expr) -> exp.Expr:
+    low = reader.operand()
+    reader.expect("and")
+    return exp.Between(this=this, low=low, high=reader.operand())
+
+
+def _is(reader: "Reader", this: exp.Expr) -> exp.Expr:
+    negated = reader.accept("not")
+    reader.expect("null")
+    node = exp.Is(this=this, expression=exp.Null())
+    return exp.Not(this=node) if negated else node
+
+
+def _in(reader: "Reader", this: exp.Expr) -> exp.Expr:
+    return exp.In(this=this, expressions=reader.parenthesised(reader.expression_node))
+
+
+class Reader(Parser):
+    """Reads tokens of one statement (already in lower case outside quotes).
+
+    A statement that does not fit raises TDengine's syntax error, which quotes the text from the first token that does not.
+    """
+
+    RANGE_PARSERS: t.ClassVar = {
+        TokenType.BETWEEN: _between,
+        TokenType.IN: _in,
+        TokenType.IS: _is,
+        TokenType.LIKE: _binary(exp.Like),
+        TokenType.RLIKE: _binary(exp.RegexpLike),
+        TokenType.IRLIKE: lambda reader, this: exp.Not(this=exp.RegexpLike(this=this, expression=reader.operand())),
+    }
+    UNARY_PARSERS: t.ClassVar = {
+        TokenType.PLUS: lambda reader: reader._parse_unary(),
+        TokenType.DASH: lambda reader: exp.Neg(this=reader._parse_unary()),
+        TokenType.NOT: lambda reader: exp.Not(this=reader._parse_equality()),
+    }
+    BITWISE: t.ClassVar = {TokenType.AMP: exp.BitwiseAnd, TokenType.PIPE: exp.BitwiseOr}
+    TERM: t.ClassVar = {TokenType.DASH: exp.Sub, TokenType.PLUS: exp.Add}
+    FACTOR: t.ClassVar = {TokenType.SLASH: exp.Div, TokenType.STAR: exp.Mul, TokenType.MOD: exp.Mod}
+    EQUALITY: t.ClassVar = {TokenType.EQ: exp.EQ, TokenType.NEQ: exp.NEQ}
+    JSON_OPERATORS: t.ClassVar = {}
+
+    def __init__(self, lowered: str) -> None:
+        super().__init__(dialect=TDengine)
+        self.placeholders = 0
+        self.sql = lowered
+        self._chunks = [list(_tokens(lowered))]
+        self._chunk_index = 0
+        self._advance_chunk()
+
+    # What every rule is made of.
+
+    def error(self, start: int | None = None) -> TDengineError:
+        """The syntax error at the current token, or at `start`."""
+        return syntax_error(self.sql[self.position() if start is None else start :])
+
+    def position(self) -> int:
+        """Where the current token starts; the statement's length at its end."""
+        return self._curr.start if self._curr else len(self.sql)
+
+    def text_since(self, start: int) -> str:
+        """The source text from `start` to the end of the token read last."""
+        return self.sql[start : self._prev.end + 1]
+
+    def peek(self) -> str:
+        """The current token as a word or symbol; empty for strings, quoted names and at the end."""
+        return "" if not self._curr or self._curr.token_type in _WITHOUT_WORD else self._curr.text
+
+    def peek_next(self) -> str:
+        """The token after the current one, as `peek` gives it."""
+        return "" if not self._next or self._next.token_type in _WITHOUT_WORD else self._next.text
+
+    def accept(self, *words: str) -> bool:
+        """Consume these words or symbols if all of them come next."""
+        index = self._index
+        for word in words:
+            if self.peek() != word:
+                self._retreat(index)
+                return False
+            self._advance()
+        return True
+
+    def expect(self, *words: str) -> None:
+        """Consume these words or symbols or raise."""
+        for word in words:
+            if not self.accept(word):
+                raise self.error()
+
+    def one_of(self, words: t.Container[str]) -> str | None:
+        """Consume and return the current word if it is one of `words`."""
+        word = self.peek()
+        if not word or word not in words:
+            return None
+        self._advance()
+        return word
+
+    def at_end(self) -> bool:
+        """Whether all of the statement is read; a semicolon may follow."""
+        return not self._curr or (self.peek() == ";" and not self._next)
+
+    def finish(self) -> None:
+        """Raise unless all is read."""
+        if not self.at_end():
+            raise self.error()
+
+    def at_name(self) -> bool:
+        """Whether the current token can be a name."""
+        return bool(self._curr) and self._curr.token_type in (TokenType.VAR, TokenType.IDENTIFIER)
+
+    def name(self) -> str:
+        """A name of a database, table, column or alias."""
+        if not self.at_name():
+            raise self.error()
+        self._advance()
+        return self._prev.text
+
+    def string(self) -> str:
+        """A string literal."""
+        if not self._curr or self._curr.token_type is not TokenType.STRING:
+            raise self.error()
+        self._advance()
+        return self._prev.text
+
+    def integer(self) -> int:
+        """An integer literal."""
+        if not self._curr or self._curr.token_type is not TokenType.NUMBER or not self._curr.text.isdigit():
+            raise self.error()
+        self._advance()
+        return int(self._prev.text)
+
+    def duration(self) -> str:
+        """A duration literal, as written."""
+        if not self._curr or self._curr.token_type is not TokenType.INTERVAL:
+            raise self.error()
+        self._advance()
+        return self._prev.text
+
+    def table_name(self) -> TableName:
+        """`table` or `database.table`."""
+        first = self.name()
+        return TableName(first, self.name()) if self.accept(".") else TableName(None, first)
+
+    def listed(self, rule: Callable[[], t.Any]) -> list[t.Any]:
+        """One or more of `rule`, separated by commas."""
+        items = [rule()]
+        while self.accept(","):
+            items.append(rule())
+        return items
+
+    def parenthesised(self, rule: Callable[[], t.Any]) -> list[t.Any]:
+        """`listed` in parentheses."""
+        self.expect("(")
+        items = self.listed(rule)
+        self.expect(")")
+        return items
+
+    def type(self, default_length: int | None = None) -> Type:
+        """A data type with its length, which only `default_length` lets a text type go without."""
+        word = self.peek()
+        kind = types.BY_NAME.get(word.upper())
+        if kind is None or not self._curr or self._curr.token_type is TokenType.IDENTIFIER:
+            raise self.error()
+        self._advance()
+        if kind.size:
+            unsigned = types.BY_NAME.get(f"{word.upper()} UNSIGNED")
+            return Type.of(unsigned) if unsigned is not None and self.accept("unsigned") else Type.of(kind)
+        if default_length is not None and self.peek() != "(":
+            return Type.of(kind, default_length)
+        return Type.of(kind, self.parenthesised(self.integer)[0])
+
+    # Expressions.
+
+    def expression_node(self) -> exp.Expr:
+        """An expression or condition."""
+        return t.cast(exp.Expr, self._parse_disjunction())
+
+    def operand(self) -> exp.Expr:
+        """What a comparison compares: an expression without conditions."""
+        return t.cast(exp.Expr, self._parse_bitwise())
+
+    def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> exp.Expr:
+        """The operand of operators; sqlglot's ladder ends here and comes to our own rules."""
+        token = self._curr
+        kind = token.token_type if token else None
+        word = self.peek()
+        if kind is TokenType.L_PAREN:
+            self._advance()
+            inner = self.expression_node()
+            self.expect(")")
+            return exp.Paren(this=inner)
+        if kind is TokenType.STRING:
+            self._advance()
+            return exp.Literal.string(token.text)
+        if kind is TokenType.NUMBER:
+            self._advance()
+            return exp.Literal.number(token.text)
+        if kind is TokenType.INTERVAL:
+            self._advance()
+            return exp.Interval(this=exp.Literal.string(token.text))
+        if kind is TokenType.PLACEHOLDER:
+            self._advance()
+            self.placeholders += 1
+            return exp.Placeholder(this=str(self.placeholders - 1))
+        if word in ("true", "false"):
+            self._advance()
+            return exp.Boolean(this=word == "true")
+        if self.accept("null"):
+            return exp.Null()
+        if self.accept("timestamp"):
+            return exp.Cast(this=exp.Literal.string(self.string()), to=exp.Var(this=Type.of(types.TIMESTAMP)))
+        if word == "case":
+            return self._case()
+        if word == "cast":
+            return self._cast()
+        if word in PSEUDO_COLUMNS:
+            self._advance()
+            return exp.Column(this=exp.Identifier(this=word, quoted=False))
+        if (kind is TokenType.VAR and self.peek_next() == "(") or word in _FUNCTION_KEYWORDS:
+            return self._call()
+        return self._column()
+
+    def _column(self) -> exp.Expr:
+        quoted = bool(self._curr) and self._curr.token_type is TokenType.IDENTIFIER
+        name = self.name()
+        if not self.accept("."):
+            return exp.Column(this=exp.Identifier(this=name, quoted=quoted))
+        if self.accept("*"):
+            return exp.Column(this=exp.Star(), table=exp.Identifier(this=name))
+        if self.peek() == "tbname":
+            self._advance()
+            return exp.Column(this=exp.Identifier(this="tbname", quoted=False), table=exp.Identifier(this=name))
+        return exp.Column(this=exp.Identifier(this=self.name(), quoted=True), table=exp.Identifier(this=name))
+
+    def _call(self) -> exp.Expr:
+        name = self._curr.text
+        self._advance()
+        if name in _FUNCTION_KEYWORDS_BARE and self.peek() != "(":
+            return exp.Anonymous(this=name, expressions=[])
+        self.expect("(")
+        arguments: list[exp.Expr] = []
+        if not self.accept(")"):
+            arguments = self.listed(self._argument)
+            self.expect(")")
+        return exp.Anonymous(this=name, expressions=arguments)
+
+    def _argument(self) -> exp.Expr:
+        return exp.Star() if self.accept("*") else self.expression_node()
+
+    def _cast(self) -> exp.Expr:
+        self.expect("cast", "(")
+        node = self.expression_node()
+        self.expect("as")
+        target = self.type(_CAST_DEFAULT_LENGTH)
+        self.expect(")")
+        return exp.Cast(this=node, to=exp.Var(this=target))
+
+    def _case(self) -> exp.Expr:
+        self.expect("case")
+        operand = None if self.peek() == "when" else self.expression_node()
+        branches = []
+        while self.accept("when"):
+            condition = self.expression_node()
+            self.expect("then")
+            branches.append(exp.If(this=condition, true=self.expression_node()))
+        if not branches:
+            raise self.error()
+        default = self.expression_node() if self.accept("else") else None
+        self.expect("end")
+        return exp.Case(this=operand, ifs=branches, default=default)
+
+
+_WITHOUT_WORD = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.INTERVAL)

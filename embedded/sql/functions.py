@@ -1,0 +1,530 @@
+"""The table of functions: for each its arguments, its result's type and its DuckDB SQL. A new function is a new entry here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from embedded import VERSION, errors
+from embedded.errors import TDengineError
+from embedded.sql.times import Duration, parse_time
+from embedded.sql.typed import Environment, Typed, floor_to, integer, text, text_sql
+from embedded.types import (
+    BIGINT,
+    BOOL,
+    DOUBLE,
+    INT,
+    NCHAR,
+    TIMESTAMP,
+    UBIGINT,
+    UNITS_PER_SECOND,
+    VARCHAR,
+    Kind,
+    Type,
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: the function's name, its arguments, and what it may depend on besides."""
+
+    name: str
+    args: tuple[Typed, ...]
+    env: Environment
+
+    def fail(self, code: int, what: str) -> TDengineError:
+        """The error that TDengine gives for a bad argument."""
+        return TDengineError(code, f"Invalid {what} : {self.name}")
+
+    def bad_type(self) -> TDengineError:
+        """0x2802, for an argument of a type that the function does not take."""
+        return self.fail(errors.PARAMETER_TYPE, "parameter data type")
+
+    def constant_integer(self, at: int, low: int, high: int) -> int:
+        """The value of an argument that must be an integer literal within bounds."""
+        value = self.args[at].value
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.bad_type()
+        if not low <= value <= high:
+            raise self.fail(errors.PARAMETER_VALUE, "parameter value")
+        return value
+
+    def time(self) -> str:
+        """The SQL of the relation's primary timestamp."""
+        if self.env.time is None:
+            raise TDengineError(errors.INVALID_OPERATION, f"{self.name} needs a table with a primary timestamp")
+        return self.env.time
+
+
+Accepts = Callable[[Kind], bool]
+Rule = Callable[[Call], Type]
+Render = Callable[[Call], str]
+
+
+def _any(kind: Kind) -> bool:
+    return True
+
+
+def _number(kind: Kind) -> bool:
+    return kind.number
+
+
+def _number_or_time(kind: Kind) -> bool:
+    return kind.number or kind is TIMESTAMP
+
+
+def _text(kind: Kind) -> bool:
+    return kind.text
+
+
+def _ordered(kind: Kind) -> bool:
+    return kind.number or kind.text
+
+
+def _integer(kind: Kind) -> bool:
+    return kind.integer
+
+
+def _time(kind: Kind) -> bool:
+    return kind in (TIMESTAMP, BIGINT) or kind.text
+
+
+def _timestamp(kind: Kind) -> bool:
+    return kind is TIMESTAMP
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function.
+
+    `kind` is scalar, aggregate (many rows to one), select (an aggregate that picks a row, whose other columns may stand beside it) or
+    rows (of a window of rows one or more are returned). `accepts` says which kinds each argument may have; the last holds for all that follow.
+    `companion` is for `select`: the SQL template for another column of the picked row. `star` lets `*` be an argument: COUNT(*) counts
+    rows, FIRST, LAST and LAST_ROW are done for each column. `counts` marks an aggregate that has a value over no rows.
+    """
+
+    kind: str
+    accepts: tuple[Accepts, ...]
+    type: Rule
+    sql: Render
+    least: int
+    most: int
+    companion: str | None = None
+    star: bool = False
+    counts: bool = False
+
+    def check(self, call: Call) -> None:
+        """Raise 0x2801 or 0x2802 unless number and types of the arguments fit."""
+        if not self.least <= len(call.args) <= self.most:
+            raise call.fail(errors.PARAMETER_COUNT, "number of parameters")
+        for at, argument in enumerate(call.args):
+            accepts = self.accepts[min(at, len(self.accepts) - 1)]
+            if not argument.null and not accepts(argument.type.kind):
+                raise call.bad_type()
+
+
+def _fixed(kind: Kind, length: int | None = None) -> Rule:
+    return lambda call: Type.of(kind, length)
+
+
+def _same(call: Call) -> Type:
+    return call.args[0].type
+
+
+def _template(sql: str) -> Render:
+    """SQL with {0}, {1}, ... for the arguments and {time} for the relation's timestamp."""
+
+    def render(call: Call) -> str:
+        values = [argument.sql for argument in call.args]
+        return sql.format(*values, time=call.time() if "{time}" in sql else "")
+
+    return render
+
+
+def _make(
+    kind: str,
+    accepts: Accepts | tuple[Accepts, ...],
+    type_: Rule | Kind,
+    sql: str | Render,
+    count: int | tuple[int, int] | None = None,
+    companion: str | None = None,
+    star: bool = False,
+    counts: bool = False,
+) -> Function:
+    rules = accepts if isinstance(accepts, tuple) else (accepts,)
+    least, most = (
+        count if isinstance(count, tuple) else (count, count) if count is not None else (len(rules), len(rules))
+    )
+    return Function(
+        kind,
+        rules or (_any,),
+        _fixed(type_) if isinstance(type_, Kind) else type_,
+        _template(sql) if isinstance(sql, str) else sql,
+        least,
+        most,
+        companion,
+        star,
+        counts,
+    )
+
+
+def _scalar(
+    accepts: Accepts | tuple[Accepts, ...],
+    type_: Rule | Kind,
+    sql: str | Render,
+    count: int | tuple[int, int] | None = None,
+) -> Function:
+    return _make("scalar", accepts, type_, sql, count)
+
+
+def _math(sql: str, count: int = 1) -> Function:
+    """A function of numbers with a DOUBLE result; what is not finite becomes NULL, as in TDengine."""
+    accepts = (_number,) * count
+    wrapped = sql
+    for at in range(count):
+        wrapped = wrapped.replace(f"{{{at}}}", f"CAST({{{at}}} AS DOUBLE)")
+    return _scalar(accepts, DOUBLE, f"(CASE WHEN isfinite(TRY({wrapped})) THEN TRY({wrapped}) END)")
+
+
+def _sum_type(call: Call) -> Type:
+    kind = call.args[0].type.kind
+    return Type.of(UBIGINT if kind.unsigned else BIGINT if kind.integer else DOUBLE)
+
+
+def _sum(call: Call) -> str:
+    sql = call.args[0].sql
+    return f"sum({sql})" if call.args[0].type.kind.integer else f"sum(CAST({sql} AS DOUBLE))"
+
+
+def _bytes(type_: Type, nchar: bool) -> int:
+    """Bytes of a text with its two of length, as NCHAR at four bytes a character."""
+    if nchar:
+        return 4 * type_.length + 2 if type_.kind is NCHAR else 4 * (type_.length + 2)
+    return type_.length + 2
+
+
+def _concat_type(call: Call) -> Type:
+    """NCHAR if any argument is; TDengine adds up the bytes, each argument's two bytes of length included, and so do we."""
+    nchar = any(argument.type.kind is NCHAR for argument in call.args)
+    separators = 0
+    args = call.args
+    if call.name == "concat_ws":
+        separators = _bytes(args[0].type, nchar) * (len(args) - 2)
+        args = args[1:]
+    total = sum(_bytes(argument.type, nchar) for argument in args) + separators
+    return Type(NCHAR, (total - 2) // 4) if nchar else Type(VARCHAR, total - 2)
+
+
+def _concat(call: Call) -> str:
+    return "(" + " || ".join(argument.sql for argument in call.args) + ")"
+
+
+def _concat_ws(call: Call) -> str:
+    return f"concat_ws({', '.join(argument.sql for argument in call.args)})"
+
+
+def _trim_type(call: Call) -> Type:
+    """The type of a literal loses the length of the blanks that go; a column's type keeps it."""
+    argument = call.args[0]
+    if isinstance(argument.value, str):
+        kept = {"ltrim": argument.value.lstrip, "rtrim": argument.value.rstrip}.get(call.name, argument.value.strip)(
+            " "
+        )
+        return Type(argument.type.kind, len(kept.encode()))
+    return argument.type
+
+
+def _substr(call: Call) -> str:
+    """From a position that counts from 1, or from the end if negative; 0 gives an empty text."""
+    string, start = call.args[0].sql, call.args[1].sql
+    length = f", CAST(greatest({call.args[2].sql}, 0) AS BIGINT)" if len(call.args) == 3 else ""
+    return f"CASE WHEN {start} = 0 THEN '' ELSE substr({string}, CAST({start} AS BIGINT){length}) END"
+
+
+def _round(call: Call) -> str:
+    """Halves away from zero; DuckDB does so for DOUBLE."""
+    digits = f"CAST({call.args[1].sql} AS INTEGER)" if len(call.args) == 2 else "0"
+    return f"round(CAST({call.args[0].sql} AS DOUBLE), {digits})"
+
+
+def _moment(call: Call, at: int = 0) -> str:
+    """An argument that is an instant as epoch units: a timestamp, an integer, or a text."""
+    argument = call.args[at]
+    if argument.type.kind.text:
+        if not isinstance(argument.value, str):
+            raise errors.unsupported(f"{call.name.upper()} of a text column")
+        parsed = parse_time(argument.value, call.env.precision, call.env.zone)
+        return "NULL" if parsed is None else integer(parsed).sql
+    return argument.sql
+
+
+def _duration(call: Call, at: int, default: str) -> int:
+    """An argument that is a duration literal, in units of the precision."""
+    if len(call.args) <= at:
+        return max(Duration.parse(default).units(call.env.precision), 1)
+    value = call.args[at].value
+    if not isinstance(value, Duration):
+        raise call.bad_type()
+    units = value.units(call.env.precision)
+    if value.months or units < 1:
+        raise call.fail(errors.PARAMETER_VALUE, "parameter value")
+    return units
+
+
+def _is_duration(kind: Kind) -> bool:
+    return kind is BIGINT
+
+
+def _time_truncate(call: Call) -> str:
+    unit = _duration(call, 1, "1a")
+    day = Duration.parse("1d").units(call.env.precision)
+    local = len(call.args) < 3 or call.args[2].value != 0
+    shift = -call.env.offset * UNITS_PER_SECOND[call.env.precision] if local and unit >= day else 0
+    return floor_to(_moment(call), unit, shift)
+
+
+def _time_diff(call: Call) -> str:
+    unit = _duration(call, 2, "1b" if call.env.precision == "ns" else "1u" if call.env.precision == "us" else "1a")
+    return f"CAST(trunc(({_moment(call)} - {_moment(call, 1)}) / {unit}) AS BIGINT)"
+
+
+def _elapsed(call: Call) -> str:
+    unit = _duration(call, 1, {"ms": "1a", "us": "1u", "ns": "1b"}[call.env.precision])
+    return f"((max({call.args[0].sql}) - min({call.args[0].sql})) / CAST({unit} AS DOUBLE))"
+
+
+def microseconds(sql: str, precision: str) -> str:
+    """Epoch units as DuckDB's microseconds."""
+    if precision == "ms":
+        return f"({sql}) * 1000"
+    return sql if precision == "us" else f"({sql}) // 1000"
+
+
+def _to_iso8601(call: Call) -> str:
+    """Text of an instant in the zone of the argument or of the session, with as many digits as the precision has."""
+    offset = call.env.offset
+    suffix = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}{abs(offset) // 60 % 60:02}"
+    if len(call.args) == 2:
+        zone = call.args[1].value
+        found = parse_time(f"1970-01-01 00:00:00{zone}", "ms", None) if isinstance(zone, str) and zone else None
+        if found is None:
+            raise call.fail(errors.PARAMETER_VALUE, "parameter value")
+        offset, suffix = -found // 1000, str(zone)
+    units = UNITS_PER_SECOND[call.env.precision]
+    digits = len(str(units)) - 1
+    moment = _moment(call)
+    local = f"({moment} + {offset * units})"
+    second = f"make_timestamp({floor_to(local, units)} // {units} * 1000000)"
+    fraction = f"lpad(CAST(({local} % {units} + {units}) % {units} AS VARCHAR), {digits}, '0')"
+    return f"(strftime({second}, '%Y-%m-%dT%H:%M:%S.') || {fraction} || {text_sql(suffix)})"
+
+
+def _to_unixtimestamp(call: Call) -> str:
+    argument = call.args[0]
+    if argument.type.kind is TIMESTAMP:
+        return argument.sql
+    if not argument.type.kind.text:
+        raise call.bad_type()
+    return _moment(call)
+
+
+def _date_part(part: str) -> Function:
+    def render(call: Call) -> str:
+        local = f"({_moment(call)} + {call.env.offset * UNITS_PER_SECOND[call.env.precision]})"
+        stamp = f"make_timestamp({microseconds(local, call.env.precision)})"
+        return part.format(stamp)
+
+    return _scalar((_time,), BIGINT, render, (1, 2))
+
+
+def _now(call: Call) -> str:
+    return str(call.env.now * UNITS_PER_SECOND[call.env.precision] // 10**9)
+
+
+def _today(call: Call) -> str:
+    second = call.env.now // 10**9 + call.env.offset
+    midnight = second - second % 86400 - call.env.offset
+    return str(midnight * UNITS_PER_SECOND[call.env.precision])
+
+
+def _literal(value: Callable[[Call], str | None]) -> Function:
+    """A function without arguments whose text result is known at once."""
+
+    def type_(call: Call) -> Type:
+        found = value(call)
+        return Type(VARCHAR, len(found.encode()) if found is not None else 0)
+
+    def sql(call: Call) -> str:
+        found = value(call)
+        return "NULL" if found is None else text(found).sql
+
+    return _scalar((), type_, sql, 0)
+
+
+def _glibc_random(seed: int) -> float:
+    """The first number of C's srand(seed); rand(), which is what RAND(seed) gives (glibc's additive feedback generator)."""
+    state = [seed or 1]
+    for at in range(1, 31):
+        state.append(16807 * state[at - 1] % 2147483647)
+    for at in range(31, 34):
+        state.append(state[at - 31])
+    for at in range(34, 345):
+        state.append((state[at - 31] + state[at - 3]) & 0xFFFFFFFF)
+    return (state[344] >> 1) / 2147483647
+
+
+def _rand(call: Call) -> str:
+    if not call.args:
+        return repr(random.random()) if call.env.time is None else "random()"
+    return repr(_glibc_random(call.constant_integer(0, 0, 2**32 - 1)))
+
+
+def _percentile(call: Call) -> str:
+    """Interpolated between the two nearest values."""
+    fraction = _fraction(call)
+    return f"quantile_cont(CAST({call.args[0].sql} AS DOUBLE), {fraction})"
+
+
+def _apercentile(call: Call) -> str:
+    """A value near the percentile; TDengine estimates by a histogram, here it is the exact lower one."""
+    return f"quantile_disc(CAST({call.args[0].sql} AS DOUBLE), {_fraction(call)})"
+
+
+def _fraction(call: Call) -> float:
+    value = call.args[1].value
+    if not isinstance(value, int | float):
+        raise call.bad_type()
+    if not 0 <= value <= 100:
+        raise call.fail(errors.PARAMETER_VALUE, "parameter value")
+    return value / 100
+
+
+def _twa(call: Call) -> str:
+    """Time-weighted average: the area below the line through the points, by the time between first and last."""
+    points = f"list({{'t': {call.time()}, 'v': CAST({call.args[0].sql} AS DOUBLE)}} ORDER BY {call.time()}) FILTER ({call.args[0].sql} IS NOT NULL)"
+    area = (
+        f"list_sum(list_transform(range(2, len({points}) + 1), lambda at: "
+        f"(({points})[at].v + ({points})[at - 1].v) / 2 * (({points})[at].t - ({points})[at - 1].t)))"
+    )
+    span = f"(max({call.time()}) FILTER ({call.args[0].sql} IS NOT NULL) - min({call.time()}) FILTER ({call.args[0].sql} IS NOT NULL))"
+    return f"(CASE WHEN count({call.args[0].sql}) = 1 THEN first(CAST({call.args[0].sql} AS DOUBLE)) FILTER ({call.args[0].sql} IS NOT NULL) ELSE {area} / {span} END)"
+
+
+def _picks(accepts: Accepts, sql: str, companion: str, star: bool = False) -> Function:
+    return _make("select", accepts, _same, sql, 1, companion, star)
+
+
+def _aggregate(
+    accepts: Accepts | tuple[Accepts, ...],
+    type_: Rule | Kind,
+    sql: str | Render,
+    star: bool = False,
+    counts: bool = False,
+) -> Function:
+    return _make("aggregate", accepts, type_, sql, star=star, counts=counts)
+
+
+FUNCTIONS: dict[str, Function] = {
+    # Aggregates.
+    "count": _aggregate(_any, BIGINT, "count({0})", star=True, counts=True),
+    "sum": _aggregate(_number, _sum_type, _sum),
+    "avg": _aggregate(_number, DOUBLE, "avg(CAST({0} AS DOUBLE))"),
+    "spread": _aggregate(_number_or_time, DOUBLE, "CAST(max({0}) AS DOUBLE) - CAST(min({0}) AS DOUBLE)"),
+    "stddev": _aggregate(_number, DOUBLE, "stddev_pop(CAST({0} AS DOUBLE))"),
+    "stddev_pop": _aggregate(_number, DOUBLE, "stddev_pop(CAST({0} AS DOUBLE))"),
+    "var_pop": _aggregate(_number, DOUBLE, "var_pop(CAST({0} AS DOUBLE))"),
+    "hyperloglog": _aggregate(_any, BIGINT, "count(DISTINCT {0})", counts=True),
+    "percentile": _aggregate((_number, _number), DOUBLE, _percentile),
+    "apercentile": _make("aggregate", (_number, _number, _text), DOUBLE, _apercentile, (2, 3)),
+    "elapsed": _make("aggregate", (_timestamp, _is_duration), DOUBLE, _elapsed, (1, 2)),
+    "twa": _aggregate(_number, DOUBLE, _twa),
+    # Aggregates that pick a row.
+    "min": _picks(_ordered, "min({0})", "arg_min_null({column}, {0})"),
+    "max": _picks(_ordered, "max({0})", "arg_max_null({column}, {0})"),
+    "first": _picks(
+        _any, "arg_min({0}, {time})", "arg_min_null({column}, CASE WHEN {0} IS NOT NULL THEN {time} END)", star=True
+    ),
+    "last": _picks(
+        _any, "arg_max({0}, {time})", "arg_max_null({column}, CASE WHEN {0} IS NOT NULL THEN {time} END)", star=True
+    ),
+    "last_row": _picks(_any, "arg_max_null({0}, {time})", "arg_max_null({column}, {time})", star=True),
+    "mode": _picks(_any, "mode({0})", "arg_max_null({column}, {time})"),
+    # Numbers.
+    "abs": _scalar(_number, _same, "abs({0})"),
+    "ceil": _scalar(_number, _same, "ceil({0})"),
+    "floor": _scalar(_number, _same, "floor({0})"),
+    "round": _scalar((_number, _integer), _same, _round, (1, 2)),
+    "sign": _scalar(_number, _same, "sign({0})"),
+    "sqrt": _math("sqrt({0})"),
+    "exp": _math("exp({0})"),
+    "ln": _math("ln({0})"),
+    "sin": _math("sin({0})"),
+    "cos": _math("cos({0})"),
+    "tan": _math("tan({0})"),
+    "asin": _math("asin({0})"),
+    "acos": _math("acos({0})"),
+    "atan": _math("atan({0})"),
+    "degrees": _math("degrees({0})"),
+    "radians": _math("radians({0})"),
+    "pow": _math("pow({0}, {1})", 2),
+    "mod": _math("{0} % NULLIF({1}, 0)", 2),
+    "truncate": _scalar((_number, _integer), _same, "trunc(CAST({0} AS DOUBLE) * pow(10, {1})) / pow(10, {1})"),
+    "log": _scalar(
+        (_number, _number),
+        DOUBLE,
+        lambda call: (
+            f"ln(CAST({call.args[0].sql} AS DOUBLE))"
+            if len(call.args) == 1
+            else "(ln(CAST({} AS DOUBLE)) / ln(CAST({} AS DOUBLE)))".format(*(argument.sql for argument in call.args))
+        ),
+        (1, 2),
+    ),
+    "pi": _scalar((), DOUBLE, "pi()", 0),
+    "rand": _scalar((_integer,), DOUBLE, _rand, (0, 1)),
+    # Texts.
+    "upper": _scalar(_text, _same, "upper({0})"),
+    "lower": _scalar(_text, _same, "lower({0})"),
+    "length": _scalar(
+        _text,
+        BIGINT,
+        lambda call: f"{'4 * length' if call.args[0].type.kind is NCHAR else 'strlen'}({call.args[0].sql})",
+    ),
+    "char_length": _scalar(_text, BIGINT, "length({0})"),
+    "concat": _scalar(_text, _concat_type, _concat, (2, 8)),
+    "concat_ws": _scalar(_text, _concat_type, _concat_ws, (3, 9)),
+    "substr": _scalar((_text, _integer), _same, _substr, (2, 3)),
+    "substring": _scalar((_text, _integer), _same, _substr, (2, 3)),
+    "ltrim": _scalar(_text, _trim_type, "ltrim({0})"),
+    "rtrim": _scalar(_text, _trim_type, "rtrim({0})"),
+    "trim": _scalar(_text, _trim_type, "trim({0})"),
+    "replace": _scalar(_text, _same, "replace({0}, {1}, {2})", 3),
+    "ascii": _scalar(_text, BIGINT, "ascii({0})"),
+    # Times.
+    "now": _scalar((), TIMESTAMP, _now, 0),
+    "today": _scalar((), TIMESTAMP, _today, 0),
+    "timezone": _literal(lambda call: call.env.zone_name),
+    "timetruncate": _scalar((_time, _is_duration, _integer), TIMESTAMP, _time_truncate, (2, 3)),
+    "timediff": _scalar((_time, _time, _is_duration), BIGINT, _time_diff, (2, 3)),
+    "to_iso8601": _scalar((_time, _text), _fixed(VARCHAR, 62), _to_iso8601, (1, 2)),
+    "to_unixtimestamp": _scalar((_time, _integer), BIGINT, _to_unixtimestamp, (1, 2)),
+    "weekday": _date_part("(isodow({0}) - 1)"),
+    "dayofweek": _date_part("(dayofweek({0}) + 1)"),
+    # The session.
+    "database": _literal(lambda call: call.env.database),
+    "server_version": _literal(lambda call: VERSION),
+    "client_version": _literal(lambda call: VERSION),
+    "current_user": _literal(lambda call: f"{call.env.user}@127.0.0.1"),
+    "user": _literal(lambda call: f"{call.env.user}@127.0.0.1"),
+    "server_status": _scalar((), INT, "1", 0),
+}
+
+BOOLEAN = Type.of(BOOL)
+
+
+def find(name: str) -> Function:
+    """The function of that name; 0x0374 if TDengine has none (or this server does not know it)."""
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise TDengineError(errors.FUNCTION_MISSING, "Func not exists")
+    return function

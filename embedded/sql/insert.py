@@ -1,0 +1,192 @@
+"""The rules of INSERT, which TDengine reads with a parser of its own.
+
+Values are literals only, errors have code 0x0216 and quote at most 63 bytes, and commas between rows may be left out.
+"""
+
+from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, TDengineError, insert_error
+from embedded.sql import scanner
+from embedded.sql.scanner import Token
+from embedded.sql.statements import ChildTable, InsertClause, Row, TableName, Value
+from embedded.sql.times import Duration
+
+_NUMBERS = (scanner.INTEGER, scanner.FLOAT)
+_WORDS = ("null", "true", "false", "now", "today")
+
+
+class InsertReader:
+    """Reads one INSERT (in lower case outside quotes); `clauses()` gives one clause a table named."""
+
+    def __init__(self, lowered: str) -> None:
+        self.sql = lowered
+        self._tokens = scanner.scan(lowered)
+        self._current = next(self._tokens)
+        self.placeholders = 0
+
+    def clauses(self) -> list[InsertClause]:
+        """The whole statement. Its literals are not checked against types yet: that takes the tables."""
+        self._keyword("insert", "keyword INSERT is expected", also="import")
+        self._keyword("into", "keyword INTO is expected")
+        clauses = []
+        while not self._at_end():
+            clauses.append(self._clause())
+            if self._current.text == ",":
+                self._next()
+        if not clauses:
+            raise insert_error(self.sql, "table name expected")
+        return clauses
+
+    def _clause(self) -> InsertClause:
+        table = self._table_name()
+        after = self._last_end
+        columns = self._column_names()
+        using = None
+        if self._current.text == "using":
+            using = self._using(table)
+            if columns is None:
+                columns = self._column_names()
+        self._keyword("values", "keyword VALUES or FILE is expected")
+        rows: list[Row] = []
+        while self._current.text == "(" or (self._current.text == "," and rows):
+            if self._current.text == ",":
+                self._next()
+                if self._current.text != "(":
+                    break
+            rows.append(self._row())
+        if not rows:
+            raise TDengineError(INSERT_SYNTAX, "syntax error near 'no any data points'")
+        return InsertClause(table, after, using, columns, rows)
+
+    def _table_name(self) -> TableName | None:
+        if self._current.text == "?":
+            self._next()
+            self.placeholders += 1
+            return None
+        first = self._name("table name expected")
+        if self._current.text != ".":
+            return TableName(None, first)
+        self._next()
+        if self._current.text == "?":
+            self._next()
+            self.placeholders += 1
+            return None
+        return TableName(first, self._name("table name expected"))
+
+    def _column_names(self) -> tuple[tuple[str, int], ...] | None:
+        if self._current.text != "(":
+            return None
+        self._next()
+        names = []
+        while self._current.text != ")":
+            start = self._current.start
+            if self._current.text == "tbname":
+                self._next()
+                names.append(("tbname", start))
+            else:
+                names.append((self._name("invalid column name"), start))
+            if self._current.text == ",":
+                self._next()
+            elif self._current.text != ")":
+                raise self._error(") expected")
+        self._next()
+        return tuple(names)
+
+    def _using(self, table: TableName | None) -> ChildTable:
+        self._next()
+        stable = self._table_name()
+        names = self._column_names()
+        self._keyword("tags", "TAGS is expected")
+        if self._current.text != "(":
+            raise self._error("( is expected")
+        values = self._row().values
+        if stable is None:
+            raise self._error("table name expected")
+        tag_names = None if names is None else tuple(name for name, _ in names)
+        return ChildTable(table or TableName(None, ""), stable, tag_names, values)
+
+    def _row(self) -> Row:
+        self._next()
+        values: list[Value] = []
+        while True:
+            values.append(self._value())
+            text, end = self._current.text, self._current.start
+            if text == ",":
+                self._next()
+            elif text == ")":
+                self._next()
+                return Row(tuple(values), end)
+            else:
+                raise self._error(", expected")
+
+    def _value(self) -> Value:
+        token = self._current
+        start, sort, text = token.start, token.sort, token.text
+        if sort == scanner.STRING:
+            self._next()
+            return Value(sort, scanner.unquote(text), start)
+        if sort in _NUMBERS:
+            self._next()
+            return (
+                self._shifted(Value(sort, text, start))
+                if self._current.text in ("+", "-")
+                else Value(sort, text, start)
+            )
+        if text in ("-", "+"):
+            number = self._next()
+            if number.sort not in _NUMBERS or number.start != token.end:
+                raise insert_error(self.sql[start:], "invalid data or symbol")
+            self._next()
+            return Value(number.sort, (text if text == "-" else "") + number.text, start)
+        if text in _WORDS:
+            self._next()
+            if text not in ("now", "today"):
+                return Value(sort, text, start)
+            if self._current.text == "(":
+                self._next()
+                if self._current.text != ")":
+                    raise self._error(") expected")
+                self._next()
+            return self._shifted(Value(sort, text, start))
+        if text == "?":
+            self._next()
+            self.placeholders += 1
+            return Value("placeholder", text, start)
+        if text == ")":
+            raise TDengineError(COLUMN_COUNT, "Illegal number of columns")
+        raise self._error("invalid data or symbol")
+
+    def _shifted(self, value: Value) -> Value:
+        """A time with `+ 1s` or `- 1s` behind it."""
+        sign = self._current.text
+        if sign not in ("+", "-"):
+            return value
+        duration = self._next()
+        if duration.sort != scanner.DURATION:
+            raise insert_error(self.sql[value.start :], "value expected in timestamp")
+        self._next()
+        return Value(value.sort, value.text, value.start, (1 if sign == "+" else -1, Duration.parse(duration.text)))
+
+    _last_end = 0
+
+    def _next(self) -> Token:
+        self._last_end = self._current.end
+        if self._current.sort != scanner.END:
+            self._current = next(self._tokens)
+        return self._current
+
+    def _at_end(self) -> bool:
+        return self._current.sort == scanner.END or self._current.text == ";"
+
+    def _keyword(self, word: str, message: str, also: str = "") -> None:
+        if self._current.text not in (word, also):
+            raise self._error(message)
+        self._next()
+
+    def _name(self, message: str) -> str:
+        token = self._current
+        if not token.is_name() and token.sort != scanner.STRING:
+            raise self._error(message)
+        self._next()
+        return scanner.unquote(token.text) if token.sort == scanner.STRING else token.name()
+
+    def _error(self, reason: str) -> TDengineError:
+        return insert_error(self.sql[self._current.start :], reason)

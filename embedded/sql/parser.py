@@ -1,0 +1,57 @@
+"""From the text of a statement to its dataclass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from embedded.sql import ddl, queries
+from embedded.sql.dialect import Reader
+from embedded.sql.insert import InsertReader
+from embedded.sql.scanner import lower_outside_quotes
+from embedded.sql.statements import InsertClause, Statement
+
+_RULES: dict[str, Callable[[Reader], Statement]] = {
+    "select": queries.query,
+    "(": queries.query,
+    "create": ddl.create,
+    "drop": ddl.drop,
+    "alter": ddl.alter,
+    "use": ddl.use,
+    "describe": ddl.describe,
+    "desc": ddl.describe,
+    "show": ddl.show,
+    "delete": ddl.delete,
+}
+
+
+@dataclass(frozen=True)
+class Insert:
+    """An INSERT: its clauses, its text in lower case (errors quote it), and how many `?` it has."""
+
+    clauses: list[InsertClause]
+    sql: str
+    placeholders: int
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A statement and how many `?` it has."""
+
+    statement: Statement | Insert
+    placeholders: int
+
+
+def parse(sql: str) -> Parsed:
+    """Read one statement. Raises TDengineError: 0x2600 where TDengine's parser would, 0x0216 in an INSERT."""
+    lowered = lower_outside_quotes(sql)
+    head = lowered.lstrip()
+    if head.startswith(("insert", "import")):
+        inserting = InsertReader(lowered)
+        insert = Insert(inserting.clauses(), lowered, inserting.placeholders)
+        return Parsed(insert, insert.placeholders)
+    reader = Reader(lowered)
+    rule = _RULES.get(reader.peek())
+    if rule is None:
+        raise reader.error()
+    statement = rule(reader)
+    reader.finish()
+    return Parsed(statement, reader.placeholders)

@@ -1,0 +1,94 @@
+"""An expression on its way to DuckDB: its SQL, its TDengine type and, where it is known, its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, Final
+
+from embedded.types import BIGINT, BOOL, DOUBLE, NULL_TYPE, VARCHAR, Type
+
+
+class _Unknown:
+    """Marks an expression whose value is not known before it runs."""
+
+
+UNKNOWN: Final = _Unknown()
+
+
+@dataclass(frozen=True)
+class Typed:
+    """`sql` is DuckDB SQL that stands alone as an operand; `value` is the Python value of a constant, else UNKNOWN.
+
+    `exact` says that DuckDB's type is the one of `type` without a cast.
+    """
+
+    sql: str
+    type: Type
+    value: Any = UNKNOWN
+    exact: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether its value is known."""
+        return self.value is not UNKNOWN
+
+    @property
+    def null(self) -> bool:
+        """Whether it is the literal NULL."""
+        return self.value is None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What functions may depend on besides their arguments.
+
+    `time` is the SQL of the relation's primary timestamp (None if it has none), `now` the statement's instant in nanoseconds,
+    `offset` the seconds that the session's zone is ahead of UTC, `partition` the SQL of the keys that rows are grouped by.
+    """
+
+    precision: str
+    time: str | None
+    now: int
+    offset: int
+    zone: tzinfo | None
+    zone_name: str
+    database: str | None
+    user: str
+    partition: tuple[str, ...] = ()
+
+
+def text_sql(value: str) -> str:
+    """A DuckDB string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def integer(value: int, type_: Type = Type.of(BIGINT)) -> Typed:
+    """An integer constant (a timestamp too, by its type)."""
+    return Typed(str(value) if value >= 0 else f"({value})", type_, value)
+
+
+def double(value: float) -> Typed:
+    """A DOUBLE constant; by way of text, which DuckDB reads without rounding twice."""
+    return Typed(f"CAST('{value!r}' AS DOUBLE)", Type.of(DOUBLE), value)
+
+
+def text(value: str) -> Typed:
+    """A VARCHAR constant, as long as its bytes."""
+    return Typed(text_sql(value), Type(VARCHAR, len(value.encode())), value, exact=True)
+
+
+def boolean(value: bool) -> Typed:
+    """A BOOL constant."""
+    return Typed("TRUE" if value else "FALSE", Type.of(BOOL), value, exact=True)
+
+
+NULL = Typed("NULL", NULL_TYPE, None)
+
+
+def floor_to(sql: str, unit: int, shift: int = 0) -> str:
+    """The greatest multiple of `unit` (moved by `shift`) that is not above an integer; for negative ones too."""
+    if not shift % unit:
+        return f"({sql} - ({sql} % {unit} + {unit}) % {unit})"
+    moved = f"({sql} - {shift % unit})"
+    return f"({sql} - ({moved} % {unit} + {unit}) % {unit})"

@@ -1,0 +1,176 @@
+"""The literals of INSERT and TAGS, checked against the types of the columns they are for, as TDengine's INSERT parser does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+import pyarrow as pa
+
+from embedded import errors
+from embedded.errors import TDengineError, insert_error, unsupported
+from embedded.schema import Column
+from embedded.sql import scanner
+from embedded.sql.statements import Row, Value
+from embedded.sql.times import parse_time
+from embedded.types import BOOL, DOUBLE, FLOAT, NCHAR, TIMESTAMP, UNITS_PER_SECOND, VARCHAR, Kind
+
+_FLOAT_MAX = 3.4028234663852886e38
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a time literal depends on: the precision, the statement's NOW in nanoseconds, and the zone of texts."""
+
+    precision: str
+    now: int
+    zone: tzinfo | None
+    offset: int
+
+
+class Literals:
+    """Converts the literals of one statement, whose text in lower case is `sql`."""
+
+    def __init__(self, sql: str, moment: Moment) -> None:
+        self.sql = sql
+        self.moment = moment
+
+    def convert(self, value: Value, column: Column, primary: bool = False) -> Any:
+        """The Python value for a column, None for NULL; 0x0216 with the offending text, or 0x2653 for too long a text."""
+        kind = column.type.kind
+        if value.text == "null" and (value.sort == scanner.WORD or (value.sort == scanner.STRING and not kind.text)):
+            if primary:
+                raise self.error(value, "Primary timestamp column should not be null")
+            if column.key:
+                raise self.error(value, "Primary key column should not be null")
+            return None
+        if value.shift is not None and kind is not TIMESTAMP:
+            raise self.error(value, "invalid data or symbol")
+        return _CONVERSIONS.get(kind, Literals._integer)(self, value, column)
+
+    def columns(self, columns: Sequence[Column], rows: Sequence[Row]) -> list[pa.Array]:
+        """The rows as one Arrow array a column. Rows of one key are merged: in each column the last that is not NULL wins."""
+        keys = [at for at, column in enumerate(columns) if at == 0 or column.key]
+        merged: dict[tuple[Any, ...], list[Any]] = {}
+        for row in rows:
+            if len(row.values) < len(columns):
+                raise insert_error(self.sql[row.end :], ", expected")
+            if len(row.values) > len(columns):
+                raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
+            values = [
+                self.convert(value, column, primary=at == 0)
+                for at, (value, column) in enumerate(zip(row.values, columns, strict=True))
+            ]
+            key = tuple(values[at] for at in keys)
+            present = merged.get(key)
+            if present is None:
+                merged[key] = values
+            else:
+                merged[key] = [old if new is None else new for old, new in zip(present, values, strict=True)]
+        return [
+            pa.array(values, column.type.kind.arrow)
+            for values, column in zip(zip(*merged.values(), strict=True), columns, strict=True)
+        ]
+
+    def error(self, value: Value, reason: str) -> TDengineError:
+        """0x0216; it quotes a text's value alone, and from any other token to the end."""
+        near = value.text if value.sort == scanner.STRING else self.sql[value.start :]
+        return insert_error(near, reason)
+
+    def _integer(self, value: Value, column: Column) -> int:
+        kind = column.type.kind
+        name = " ".join(reversed(kind.name.lower().split()))
+        number = _to_integer(value)
+        if number is None or (kind.unsigned and number < 0):
+            raise self.error(value, f"invalid {name} data")
+        if not kind.low <= number <= kind.high:
+            whole = kind.size == 8
+            raise self.error(value, f"invalid {name} data" if whole else f"{name} data overflow")
+        return number
+
+    def _float(self, value: Value, column: Column) -> float:
+        kind = column.type.kind
+        number = _to_float(value)
+        if number is None or not math.isfinite(number) or (kind is FLOAT and abs(number) > _FLOAT_MAX):
+            raise self.error(value, f"illegal {kind.name.lower()} data")
+        return number
+
+    def _bool(self, value: Value, column: Column) -> bool:
+        if value.text.lower() in ("true", "false"):
+            return value.text.lower() == "true"
+        number = _to_float(value)
+        if number is None:
+            raise self.error(value, "invalid bool data")
+        return number != 0
+
+    def _text(self, value: Value, column: Column) -> str:
+        length = len(value.text) if column.type.kind is NCHAR else len(value.text.encode())
+        if length > column.type.length:
+            raise TDengineError(errors.VALUE_TOO_LONG, f"Value too long for column/tag: {column.name}")
+        return value.text
+
+    def _timestamp(self, value: Value, column: Column) -> int:
+        moment = self.moment
+        per_second = UNITS_PER_SECOND[moment.precision]
+        parsed: int | None
+        if value.text in ("now", "today", "now()", "today()"):
+            parsed = moment.now * per_second // 10**9
+            if value.text.startswith("today"):
+                second = moment.now // 10**9 + moment.offset
+                parsed = (second - second % 86400 - moment.offset) * per_second
+        elif value.sort == scanner.INTEGER:
+            parsed = _to_integer(value)
+        elif value.sort == scanner.STRING:
+            parsed = parse_time(value.text, moment.precision, moment.zone)
+            if parsed is None and value.text.lstrip("-").isdigit():
+                parsed = int(value.text)
+        else:
+            parsed = None
+        if parsed is None or not -(2**63) <= parsed < 2**63:
+            raise self.error(value, "invalid timestamp")
+        if value.shift is not None:
+            sign, duration = value.shift
+            parsed = duration.shift(parsed, moment.precision, sign)
+        return parsed
+
+    def _unknown(self, value: Value, column: Column) -> Any:
+        raise unsupported(f"values of type {column.type.kind.name}")
+
+
+_CONVERSIONS: dict[Kind, Callable[[Literals, Value, Column], Any]] = {
+    BOOL: Literals._bool,
+    FLOAT: Literals._float,
+    DOUBLE: Literals._float,
+    VARCHAR: Literals._text,
+    NCHAR: Literals._text,
+    TIMESTAMP: Literals._timestamp,
+}
+
+
+def _to_integer(value: Value) -> int | None:
+    """An integer from a number (rounded) or from the text of one."""
+    if value.sort not in (scanner.INTEGER, scanner.FLOAT, scanner.STRING):
+        return None
+    text = value.text.strip()
+    try:
+        return int(text, 0) if text.lstrip("+-").startswith(("0x", "0b")) else int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return math.floor(abs(number) + 0.5) * (-1 if number < 0 else 1) if math.isfinite(number) else None
+
+
+def _to_float(value: Value) -> float | None:
+    if value.sort not in (scanner.INTEGER, scanner.FLOAT, scanner.STRING):
+        return None
+    text = value.text.strip()
+    try:
+        return float(int(text, 0)) if text.lstrip("+-").startswith(("0x", "0b")) else float(text)
+    except (ValueError, OverflowError):
+        return None
