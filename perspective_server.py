@@ -81,7 +81,7 @@ def feed_options(options: argparse.Namespace) -> list[str]:
 async def main(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises tdengine.TDengineError."""
     server = perspective.Server()
-    status = Status(f"{options.database}.{options.table}")
+    status = Status(table=f"{options.database}.{options.table}")
     app = make_app(server, status)
     try:
         app.listen(options.port, options.address)

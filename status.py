@@ -1,7 +1,7 @@
 """How things are: what /status answers, and the log line when it changes."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import tornado.web
@@ -15,33 +15,32 @@ log = logging.getLogger("perspective_server")
 class Status:
     """The state of the mirror: `live` while the last poll succeeded, else `waiting`, and `error` says for what."""
 
-    table: str
     state: str = "waiting"
     error: str | None = "not read yet"
+    table: str = ""
     rows: int = 0
     rows_read: int = 0
     newest: int | None = None
     viewers: int = 0
+    _logged: str | None = None
 
     def note(self, message: dict[str, Any]) -> None:
         """Take over what a message of the feed says. Raises tdengine.TDengineError for what only the user can mend."""
         if message["kind"] == "failed":
             raise tdengine.TDengineError(message["error"])
-        before = self.state, self.error
         if message["kind"] == "waiting":
             self.state, self.error = "waiting", message["error"]
         else:
             self.state, self.error = "live", None
             self.rows, self.newest = message["rows"], message["newest"]
             self.rows_read += message["rows_read"]
-        if before[0] != self.state or before[1] is None:
+        if self.state != self._logged:
+            self._logged = self.state
             log.info("%s: %s", self.table, self.state if self.error is None else f"waiting for TDengine: {self.error}")
 
     def as_dict(self) -> dict[str, Any]:
         """As /status answers it; `newest` in epoch milliseconds."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "table"} | {
-            "table": self.table
-        }
+        return {name: value for name, value in asdict(self).items() if name != "_logged"}
 
 
 class StatusHandler(tornado.web.RequestHandler):

@@ -127,7 +127,7 @@ class Watched:
         poll = """async ([body, ms]) => {
             const probe = new (Object.getPrototypeOf(async () => {}).constructor)(body);
             for (const end = Date.now() + ms; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-                const value = await probe();
+                const value = await probe().catch(() => null);
                 if (value || Date.now() > end) return value;
             }
         }"""
