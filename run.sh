@@ -70,28 +70,31 @@ export PYTHONUNBUFFERED=1 # so that the log of a part that dies is whole
 names=() pids=()
 step='' watchdog='' container=no live=no
 
-# Every part is the leader of a process group of its own, so this reaches the processes that it started, too. A part that
-# was started this moment may not have its group yet.
+# Sends signal $1 to all parts but $2. Every part is the leader of a process group of its own, so this reaches the
+# processes that it started, too. A part that was started this moment may not have its group yet.
 signal_parts() {
   local i
   for ((i = 0; i < ${#pids[@]}; i++)); do
+    [ "${names[i]}" != "${2:-}" ] || continue
     kill "-$1" -- "-${pids[i]}" 2>/dev/null || kill "-$1" "${pids[i]}" 2>/dev/null || true
   done
 }
 
+# True while a part runs, $1 left aside.
 parts_run() {
   local i
   for ((i = 0; i < ${#pids[@]}; i++)); do
+    [ "${names[i]}" != "${1:-}" ] || continue
     if kill -0 -- "-${pids[i]}" 2>/dev/null || kill -0 "${pids[i]}" 2>/dev/null; then return 0; fi
   done
   return 1
 }
 
-# Waits $1 tenths of a second for the parts to end.
+# Waits $1 tenths of a second for the parts to end, $2 left aside.
 wait_for_parts() {
   local tries
   for ((tries = 0; tries < $1; tries++)); do
-    parts_run || return 0
+    parts_run "${2:-}" || return 0
     sleep 0.1
   done
 }
@@ -104,6 +107,8 @@ stop() {
     kill -TERM "$step" 2>/dev/null
     wait "$step" 2>/dev/null
   fi
+  signal_parts TERM embedded # which goes last, so that the producer's last batch is still confirmed
+  wait_for_parts 10 embedded
   signal_parts TERM
   wait_for_parts 20
   signal_parts KILL
