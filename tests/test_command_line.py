@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from conftest import Start
 from parts import free_port, sql
 

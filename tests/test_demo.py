@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+
 from conftest import Start
 from parts import free_port, get_json, sql
 from viewers import Viewer

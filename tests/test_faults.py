@@ -110,7 +110,8 @@ def check_mirror(demo: Demo) -> None:
     """Rows confirmed are rows stored, and the viewer's are the newest of them."""
     assert demo.confirmed_rows() == sql(demo.taos_port, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0]
     assert "dropped" not in demo.producer.output
-    query = "SELECT CAST(`timestamp` AS BIGINT), ticker, volume FROM stocks.stocks_values ORDER BY `timestamp` DESC LIMIT 1000"
+    columns = "CAST(`timestamp` AS BIGINT), ticker, volume"
+    query = f"SELECT {columns} FROM stocks.stocks_values ORDER BY `timestamp` DESC LIMIT 1000"
     newest = [tuple(row) for row in reversed(sql(demo.taos_port, query))]
     viewer = Viewer(demo.address)
 

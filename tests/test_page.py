@@ -6,9 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser
+
 from conftest import Start
 from parts import ROOT, free_port, sql
-from playwright.sync_api import Browser
 from viewers import ROWS, Watched, chromium
 
 STATE = "return document.querySelector('#state').textContent"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from script_helpers import Checkout, make_checkout, wait_until
 
 IMAGE = "tdengine/tsdb:3.4.2.8"

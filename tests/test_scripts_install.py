@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from script_helpers import Checkout, is_alive, make_checkout, use_python, wait_until
 
 MODULES = "duckdb perspective pyarrow sqlglot taosrest taosws tornado"

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from script_helpers import Checkout, free_port, is_alive, make_checkout, use_python, wait_until
 
 # What a stub part does first: note its processes (itself and perhaps a child), then misbehave as the environment says.

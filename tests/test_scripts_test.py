@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from script_helpers import Checkout, make_checkout
 
 LINTERS = ["ruff check", "ruff format --check", "mypy", "shellcheck ./install.sh ./test.sh .ci/run"]
