@@ -186,9 +186,16 @@ class SocketHandler(WebSocketHandler):
         outcome = await self.service.run(self._session().execute, sql)
         if isinstance(outcome, Update):
             return {
-                "id": 0, "is_update": True, "affected_rows": outcome.affected, "fields_count": 0,
-                "fields_names": None, "fields_types": None, "fields_lengths": None,
-                "precision": 0, "fields_precisions": None, "fields_scales": None,
+                "id": 0,
+                "is_update": True,
+                "affected_rows": outcome.affected,
+                "fields_count": 0,
+                "fields_names": None,
+                "fields_types": None,
+                "fields_lengths": None,
+                "precision": 0,
+                "fields_precisions": None,
+                "fields_scales": None,
             }
         described = _described(outcome)
         return {"id": self._keep(outcome), "is_update": False, "affected_rows": 0, **described}
@@ -331,7 +338,19 @@ _ACTIONS: dict[str, Callable[[SocketHandler, Reply], Awaitable[Reply | None]]] =
     "close": SocketHandler._stmt2_close,
 }
 _WITH_STATEMENT = frozenset(
-    ["stmt2_prepare", "stmt2_exec", "stmt2_result", "stmt2_close", "init", "prepare", "set_table_name", "set_tags", "add_batch", "exec", "close"]
+    [
+        "stmt2_prepare",
+        "stmt2_exec",
+        "stmt2_result",
+        "stmt2_close",
+        "init",
+        "prepare",
+        "set_table_name",
+        "set_tags",
+        "add_batch",
+        "exec",
+        "close",
+    ]
 )
 _BINARY_ACTIONS = {
     frames.QUERY: "binary_query",
@@ -411,8 +430,12 @@ def _bind_fields(prepared: Prepared) -> list[Reply] | None:
             name, code, size = item.column.name, item.column.type.kind.code, item.column.type.wire_bytes
         precision = prepared.precision if code == 9 else 0
         return {
-            "name": name, "field_type": code, "precision": precision, "scale": 0,
-            "bytes": size, "bind_type": item.bind_type,
+            "name": name,
+            "field_type": code,
+            "precision": precision,
+            "scale": 0,
+            "bytes": size,
+            "bind_type": item.bind_type,
         }
 
     return [described(item) for item in prepared.fields]

@@ -20,25 +20,73 @@ from embedded.sql.statements import TableName
 from embedded.types import Type
 
 _SYMBOLS = {
-    "(": TokenType.L_PAREN, ")": TokenType.R_PAREN, ",": TokenType.COMMA, ".": TokenType.DOT, "*": TokenType.STAR,
-    "+": TokenType.PLUS, "-": TokenType.DASH, "/": TokenType.SLASH, "%": TokenType.MOD, "=": TokenType.EQ,
-    "==": TokenType.EQ, "<>": TokenType.NEQ, "!=": TokenType.NEQ, "<": TokenType.LT, "<=": TokenType.LTE,
-    ">": TokenType.GT, ">=": TokenType.GTE, "&": TokenType.AMP, "|": TokenType.PIPE, "?": TokenType.PLACEHOLDER,
+    "(": TokenType.L_PAREN,
+    ")": TokenType.R_PAREN,
+    ",": TokenType.COMMA,
+    ".": TokenType.DOT,
+    "*": TokenType.STAR,
+    "+": TokenType.PLUS,
+    "-": TokenType.DASH,
+    "/": TokenType.SLASH,
+    "%": TokenType.MOD,
+    "=": TokenType.EQ,
+    "==": TokenType.EQ,
+    "<>": TokenType.NEQ,
+    "!=": TokenType.NEQ,
+    "<": TokenType.LT,
+    "<=": TokenType.LTE,
+    ">": TokenType.GT,
+    ">=": TokenType.GTE,
+    "&": TokenType.AMP,
+    "|": TokenType.PIPE,
+    "?": TokenType.PLACEHOLDER,
     ";": TokenType.SEMICOLON,
 }
 _WORDS = {
-    "and": TokenType.AND, "or": TokenType.OR, "not": TokenType.NOT, "in": TokenType.IN, "is": TokenType.IS,
-    "between": TokenType.BETWEEN, "like": TokenType.LIKE, "match": TokenType.RLIKE, "nmatch": TokenType.IRLIKE,
+    "and": TokenType.AND,
+    "or": TokenType.OR,
+    "not": TokenType.NOT,
+    "in": TokenType.IN,
+    "is": TokenType.IS,
+    "between": TokenType.BETWEEN,
+    "like": TokenType.LIKE,
+    "match": TokenType.RLIKE,
+    "nmatch": TokenType.IRLIKE,
 }
 _SORTS = {
-    scanner.STRING: TokenType.STRING, scanner.QUOTED: TokenType.IDENTIFIER, scanner.INTEGER: TokenType.NUMBER,
-    scanner.FLOAT: TokenType.NUMBER, scanner.DURATION: TokenType.INTERVAL,
+    scanner.STRING: TokenType.STRING,
+    scanner.QUOTED: TokenType.IDENTIFIER,
+    scanner.INTEGER: TokenType.NUMBER,
+    scanner.FLOAT: TokenType.NUMBER,
+    scanner.DURATION: TokenType.INTERVAL,
 }
 _UNEXPECTED = TokenType.COMMAND
 
 # Keywords that are functions when a parenthesis follows.
 _FUNCTION_KEYWORDS = frozenset(
-    ["count", "first", "last", "last_row", "now", "today", "timezone", "database", "client_version", "server_version", "server_status", "current_user", "user", "rand", "pi", "replace", "substr", "substring", "position", "trim", "cols"]
+    [
+        "count",
+        "first",
+        "last",
+        "last_row",
+        "now",
+        "today",
+        "timezone",
+        "database",
+        "client_version",
+        "server_version",
+        "server_status",
+        "current_user",
+        "user",
+        "rand",
+        "pi",
+        "replace",
+        "substr",
+        "substring",
+        "position",
+        "trim",
+        "cols",
+    ]
 )
 PSEUDO_COLUMNS = frozenset(
     ["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"]

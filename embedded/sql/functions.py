@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedded import VERSION, errors
 from embedded.errors import TDengineError
@@ -90,6 +90,10 @@ def _time(kind: Kind) -> bool:
     return kind in (TIMESTAMP, BIGINT) or kind.text
 
 
+def _difference_kind(kind: Kind) -> bool:
+    return kind.number or kind in (BOOL, TIMESTAMP)
+
+
 def _timestamp(kind: Kind) -> bool:
     return kind is TIMESTAMP
 
@@ -99,7 +103,7 @@ class Function:
     """One function.
 
     `kind` is scalar, aggregate (many rows to one), select (an aggregate that picks a row, whose other columns may stand beside it) or
-    rows (of a window of rows one or more are returned). `accepts` says which kinds each argument may have; the last holds for all that follow.
+    rows (returns some of the rows, or a value for each: `keep` is the condition of the rows that stay). `accepts` says which kinds each argument may have; the last holds for all that follow.
     `companion` is for `select`: the SQL template for another column of the picked row. `star` lets `*` be an argument: COUNT(*) counts
     rows, FIRST, LAST and LAST_ROW are done for each column. `counts` marks an aggregate that has a value over no rows.
     """
@@ -113,6 +117,7 @@ class Function:
     companion: str | None = None
     star: bool = False
     counts: bool = False
+    keep: Render | None = None
 
     def check(self, call: Call) -> None:
         """Raise 0x2801 or 0x2802 unless number and types of the arguments fit."""
@@ -402,13 +407,93 @@ def _fraction(call: Call) -> float:
 
 def _twa(call: Call) -> str:
     """Time-weighted average: the area below the line through the points, by the time between first and last."""
-    points = f"list({{'t': {call.time()}, 'v': CAST({call.args[0].sql} AS DOUBLE)}} ORDER BY {call.time()}) FILTER ({call.args[0].sql} IS NOT NULL)"
-    area = (
-        f"list_sum(list_transform(range(2, len({points}) + 1), lambda at: "
-        f"(({points})[at].v + ({points})[at - 1].v) / 2 * (({points})[at].t - ({points})[at - 1].t)))"
-    )
-    span = f"(max({call.time()}) FILTER ({call.args[0].sql} IS NOT NULL) - min({call.time()}) FILTER ({call.args[0].sql} IS NOT NULL))"
-    return f"(CASE WHEN count({call.args[0].sql}) = 1 THEN first(CAST({call.args[0].sql} AS DOUBLE)) FILTER ({call.args[0].sql} IS NOT NULL) ELSE {area} / {span} END)"
+    value, moment = f"CAST({call.args[0].sql} AS DOUBLE)", call.time()
+    present = f"FILTER ({call.args[0].sql} IS NOT NULL)"
+    points = f"list({{'t': {moment}, 'v': {value}}} ORDER BY {moment}) {present}"
+    steps = f"list_zip(({points})[:-2], ({points})[2:])"
+    area = f"list_sum(list_transform({steps}, lambda p: (p[1].v + p[2].v) / 2 * (p[2].t - p[1].t)))"
+    span = f"(max({moment}) {present} - min({moment}) {present})"
+    return f"(CASE WHEN count({value}) = 1 THEN min({value}) ELSE {area} / NULLIF({span}, 0) END)"
+
+
+def _variance(call: Call) -> str:
+    """Mean of the squares less the square of the mean, rounded in the order in which TDengine computes it."""
+    value = f"CAST({call.args[0].sql} AS DOUBLE)"
+    return f"(sum({value} * {value}) / count({value}) - avg({value}) * avg({value}))"
+
+
+def _irate(call: Call) -> str:
+    """The rate of increase a second between the last two values; a fall is taken for a counter's restart."""
+    values = f"arg_max(CAST({call.args[0].sql} AS DOUBLE), {call.time()}, 2)"
+    times = f"max({call.time()}, 2) FILTER ({call.args[0].sql} IS NOT NULL)"
+    rise = f"(CASE WHEN {values}[1] >= {values}[2] THEN {values}[1] - {values}[2] ELSE {values}[1] END)"
+    units = UNITS_PER_SECOND[call.env.precision]
+    return f"coalesce({rise} * {units} / ({times}[1] - {times}[2]), 0)"
+
+
+def _over(call: Call, order: str | None = None, frame: str = "", also: str = "") -> str:
+    """OVER (...) for a function of rows: inside the query's partition, in the order of time."""
+    keys = [*call.env.partition, *([also] if also else [])]
+    partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+    return f"OVER ({partition}ORDER BY {order or call.time()}{frame})"
+
+
+def _difference(call: Call) -> str:
+    kind = call.args[0].type.kind
+    target = "DOUBLE" if not kind.integer and kind is not BOOL and kind is not TIMESTAMP else "BIGINT"
+    value = f"CAST({call.args[0].sql} AS {target})"
+    sql = f"({value} - lag({value} IGNORE NULLS) {_over(call)})"
+    if len(call.args) == 2 and call.constant_integer(1, 0, 3) in (1, 3):
+        return f"CASE WHEN {sql} >= 0 THEN {sql} END"
+    return sql
+
+
+def _difference_type(call: Call) -> Type:
+    kind = call.args[0].type.kind
+    return Type.of(BIGINT if kind.integer or kind in (BOOL, TIMESTAMP) else DOUBLE)
+
+
+def _derivative(call: Call) -> str:
+    value, moment = f"CAST({call.args[0].sql} AS DOUBLE)", call.time()
+    unit = _duration(call, 1, "1s")
+    sql = f"(({value} - lag({value}) {_over(call)}) * {unit} / ({moment} - lag({moment}) {_over(call)}))"
+    return f"CASE WHEN {sql} >= 0 THEN {sql} END" if call.constant_integer(2, 0, 1) else sql
+
+
+def _not_first(call: Call) -> str:
+    return f"row_number() {_over(call)} > 1"
+
+
+def _ranked(direction: str) -> Render:
+    """Whether a row is among the K with the greatest or least values."""
+
+    def keep(call: Call) -> str:
+        order = f"{call.args[0].sql} {direction} NULLS LAST, {call.time()}"
+        return f"row_number() {_over(call, order)} <= {call.constant_integer(1, 1, 100)} AND {call.args[0].sql} IS NOT NULL"
+
+    return keep
+
+
+def _tail(call: Call) -> str:
+    offset = call.constant_integer(2, 0, 100) if len(call.args) == 3 else 0
+    number = f"row_number() {_over(call, f'{call.time()} DESC')}"
+    return f"{number} > {offset} AND {number} <= {offset + call.constant_integer(1, 1, 100)}"
+
+
+def _moving(call: Call) -> str:
+    rows = call.constant_integer(1, 1, 1000)
+    return f"avg(CAST({call.args[0].sql} AS DOUBLE)) {_over(call, frame=f' ROWS {rows - 1} PRECEDING')}"
+
+
+def _rows(
+    accepts: Accepts | tuple[Accepts, ...],
+    type_: Rule | Kind,
+    sql: str | Render,
+    keep: str | Render,
+    count: int | tuple[int, int] | None = None,
+) -> Function:
+    made = _make("rows", accepts, type_, sql, count)
+    return replace(made, keep=_template(keep) if isinstance(keep, str) else keep)
 
 
 def _picks(accepts: Accepts, sql: str, companion: str, star: bool = False) -> Function:
@@ -431,13 +516,14 @@ FUNCTIONS: dict[str, Function] = {
     "sum": _aggregate(_number, _sum_type, _sum),
     "avg": _aggregate(_number, DOUBLE, "avg(CAST({0} AS DOUBLE))"),
     "spread": _aggregate(_number_or_time, DOUBLE, "CAST(max({0}) AS DOUBLE) - CAST(min({0}) AS DOUBLE)"),
-    "stddev": _aggregate(_number, DOUBLE, "stddev_pop(CAST({0} AS DOUBLE))"),
-    "stddev_pop": _aggregate(_number, DOUBLE, "stddev_pop(CAST({0} AS DOUBLE))"),
-    "var_pop": _aggregate(_number, DOUBLE, "var_pop(CAST({0} AS DOUBLE))"),
+    "stddev": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
+    "stddev_pop": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
+    "var_pop": _aggregate(_number, DOUBLE, lambda call: f"abs({_variance(call)})"),
     "hyperloglog": _aggregate(_any, BIGINT, "count(DISTINCT {0})", counts=True),
     "percentile": _aggregate((_number, _number), DOUBLE, _percentile),
     "apercentile": _make("aggregate", (_number, _number, _text), DOUBLE, _apercentile, (2, 3)),
     "elapsed": _make("aggregate", (_timestamp, _is_duration), DOUBLE, _elapsed, (1, 2)),
+    "irate": _aggregate(_number, DOUBLE, _irate),
     "twa": _aggregate(_number, DOUBLE, _twa),
     # Aggregates that pick a row.
     "min": _picks(_ordered, "min({0})", "arg_min_null({column}, {0})"),
@@ -450,6 +536,26 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "last_row": _picks(_any, "arg_max_null({0}, {time})", "arg_max_null({column}, {time})", star=True),
     "mode": _picks(_any, "mode({0})", "arg_max_null({column}, {time})"),
+    # Some of the rows, or a value for each.
+    "top": _rows((_number, _integer), _same, "{0}", _ranked("DESC")),
+    "bottom": _rows((_number, _integer), _same, "{0}", _ranked("ASC")),
+    "unique": _rows(_any, _same, "{0}", lambda call: f"row_number() {_over(call, also=call.args[0].sql)} = 1"),
+    "tail": _rows((_any, _integer, _integer), _same, "{0}", _tail, (2, 3)),
+    "sample": _rows(
+        (_any, _integer),
+        _same,
+        "{0}",
+        lambda call: f"row_number() {_over(call, 'random()')} <= {call.constant_integer(1, 1, 1000)}",
+    ),
+    "diff": _rows((_difference_kind, _integer), _difference_type, _difference, _not_first, (1, 2)),
+    "derivative": _rows((_number, _is_duration, _integer), DOUBLE, _derivative, _not_first, 3),
+    "csum": _rows(_number, _sum_type, lambda call: f"{_sum(call)} {_over(call)}", "{0} IS NOT NULL"),
+    "mavg": _rows(
+        (_number, _integer),
+        DOUBLE,
+        _moving,
+        lambda call: f"row_number() {_over(call)} >= {call.constant_integer(1, 1, 1000)}",
+    ),
     # Numbers.
     "abs": _scalar(_number, _same, "abs({0})"),
     "ceil": _scalar(_number, _same, "ceil({0})"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,9 +12,17 @@ from sqlglot import exp
 from embedded import errors
 from embedded.errors import TDengineError, unsupported
 from embedded.schema import Table
-from embedded.sql import functions
-from embedded.sql.functions import Call, Function
-from embedded.sql.scanner import INTEGER
+from embedded.sql import functions, windows
+from embedded.sql.expressions import (
+    NOT_ALLOWED_FUNCTION,
+    Group,
+    Relation,
+    RelationColumn,
+    Scope,
+    cast_to,
+    common_type,
+)
+from embedded.sql.functions import Call
 from embedded.sql.statements import (
     Derived,
     FromItem,
@@ -28,25 +36,9 @@ from embedded.sql.statements import (
     Union_,
     Window,
 )
-from embedded.sql.times import Duration, parse_time
-from embedded.sql.typed import NULL, Environment, Typed, boolean, double, floor_to, integer, text, text_sql
-from embedded.types import (
-    BIGINT,
-    BOOL,
-    DOUBLE,
-    FLOAT,
-    NCHAR,
-    NULL_TYPE,
-    TIMESTAMP,
-    UBIGINT,
-    UNITS_PER_SECOND,
-    VARCHAR,
-    Field,
-    Kind,
-    Type,
-)
-
-TBNAME_TYPE = Type(VARCHAR, 270)
+from embedded.sql.typed import Environment, Typed, text_sql
+from embedded.sql.windows import FillColumn, WindowPlan
+from embedded.types import NULL_TYPE, Field
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ def delete_conditions(where: exp.Expr | None, table: Table, context: Context) ->
         return "TRUE"
     translator = _Translator(context)
     relation = translator.table_relation(table, None, "old")
-    scope = _Scope(translator, relation, context.environment(table.database.precision, "old.c0"))
+    scope = Scope(relation, context.environment(table.database.precision, "old.c0"), context.parameters)
     times, tags = [], []
     for term in where.flatten() if isinstance(where, exp.And) else [where]:
         names = {column.name for column in term.find_all(exp.Column)}
@@ -137,7 +129,7 @@ class _Translator:
             raise TDengineError(errors.COLUMN_COUNT_DIFFERS, "Query block has incorrect number of result columns")
         fields = []
         for one, other in zip(left.fields, right.fields, strict=True):
-            fields.append(Field(one.name, other.type if one.type == NULL_TYPE else _common_type(one.type, other.type)))
+            fields.append(Field(one.name, other.type if one.type == NULL_TYPE else common_type(one.type, other.type)))
         casts = ", ".join(f"CAST(c{at} AS {field.type.kind.duckdb}) AS c{at}" for at, field in enumerate(fields))
         word = "UNION ALL" if union.all else "UNION"
         sql = f"SELECT {casts} FROM ({left.sql}) {word} SELECT {casts} FROM ({right.sql})"
@@ -160,10 +152,10 @@ class _Translator:
         self._aliases += 1
         return f"r{self._aliases}"
 
-    def relation(self, item: FromItem | None) -> _Relation:
+    def relation(self, item: FromItem | None) -> Relation:
         """What FROM names."""
         if item is None:
-            return _Relation("", (), "ms")
+            return Relation("", (), "ms")
         if isinstance(item, Derived):
             return self._derived(item)
         if isinstance(item, Join):
@@ -173,19 +165,19 @@ class _Translator:
             return self._system(item, system)
         return self.table_relation(self.context.table(item.table), item.alias, self.alias())
 
-    def table_relation(self, table: Table, alias: str | None, name: str) -> _Relation:
+    def table_relation(self, table: Table, alias: str | None, name: str) -> Relation:
         """A table as a relation that is called `name` in the SQL."""
         qualifiers = frozenset([alias] if alias else [table.name])
         columns = [
-            _Column(column.name, Typed(f"{name}.{column.physical}", column.type, exact=True), qualifiers)
+            RelationColumn(column.name, Typed(f"{name}.{column.physical}", column.type, exact=True), qualifiers)
             for column in table.columns
         ]
         tags = [
-            _Column(tag.name, Typed(f"{name}.{tag.physical}", tag.type, exact=True), qualifiers, tag=True)
+            RelationColumn(tag.name, Typed(f"{name}.{tag.physical}", tag.type, exact=True), qualifiers, tag=True)
             for tag in (table.stable or table).tags
         ]
         tbname = f"{name}.tbname" if table.has_children else text_sql(table.name)
-        return _Relation(
+        return Relation(
             f"{table.relation()} AS {name}",
             (*columns, *tags),
             table.database.precision,
@@ -195,35 +187,48 @@ class _Translator:
             starred=len(columns) + (len(tags) if table.is_super else 0),
         )
 
-    def _system(self, item: Source, system: SystemTable) -> _Relation:
+    def children_relation(self, table: Table, alias: str | None) -> Relation:
+        """The children of a super table (or a child) as a relation of their tags."""
+        name = self.alias()
+        qualifiers = frozenset([alias] if alias else [table.name])
+        tags = [
+            RelationColumn(tag.name, Typed(f"{name}.{tag.physical}", tag.type, exact=True), qualifiers, tag=True)
+            for tag in (table.stable or table).tags
+        ]
+        only = "" if table.is_super else f" WHERE child = {table.child}"
+        sql = f"(SELECT * FROM {table.children}{only}) AS {name}"
+        return Relation(sql, tuple(tags), table.database.precision, tbname=f"{name}.tbname")
+
+    def _system(self, item: Source, system: SystemTable) -> Relation:
         name = self.alias()
         self.tables[f"system_{name}"] = system.rows
         qualifiers = frozenset([item.alias] if item.alias else [item.table.name])
         columns = tuple(
-            _Column(field.name, Typed(f'{name}."{field.name}"', field.type, exact=True), qualifiers)
+            RelationColumn(field.name, Typed(f'{name}."{field.name}"', field.type, exact=True), qualifiers)
             for field in system.fields
         )
-        return _Relation(f"system_{name} AS {name}", columns, "ms")
+        return Relation(f"system_{name} AS {name}", columns, "ms")
 
-    def _derived(self, item: Derived) -> _Relation:
+    def _derived(self, item: Derived) -> Relation:
         inner = self.query(item.query)
         name = self.alias()
         qualifiers = frozenset([item.alias] if item.alias else [])
         columns = tuple(
-            _Column(field.name, Typed(f"{name}.c{at}", field.type, exact=True), qualifiers)
+            RelationColumn(field.name, Typed(f"{name}.c{at}", field.type, exact=True), qualifiers)
             for at, field in enumerate(inner.fields)
         )
         time = None if inner.time is None else f"{name}.c{inner.time}"
-        return _Relation(f"({inner.sql}) AS {name}", columns, inner.precision, time)
+        return Relation(f"({inner.sql}) AS {name}", columns, inner.precision, time)
 
-    def _join(self, item: Join) -> _Relation:
+    def _join(self, item: Join) -> Relation:
         left, right = self.relation(item.left), self.relation(item.right)
         if left.precision != right.precision:
             raise unsupported("a join of tables with different precisions")
-        both = _Relation(
+        both = Relation(
             f"{left.sql} JOIN {right.sql}", (*left.star(), *right.star()), left.precision, left.time, sort=True
         )
-        condition = _Scope(self, both, self.context.environment(both.precision, both.time)).condition(item.condition)
+        env = self.context.environment(both.precision, both.time)
+        condition = Scope(both, env, self.context.parameters).condition(item.condition)
         return replace(both, sql=f"{both.sql} ON {condition}")
 
 
@@ -257,79 +262,182 @@ class _SelectTranslator:
         self.translator = translator
         self.select = select
         self.query = query
-        self.relation = translator.relation(select.source)
+        self.relation = self._children() or translator.relation(select.source)
         self.env = translator.context.environment(self.relation.precision, self.relation.time)
-        self.rows = _Scope(translator, self.relation, self.env)
+        self.rows = self._scope()
+        self.partition = [Group(item.node, self.rows.typed(item.node)) for item in select.partition]
+        self.env = replace(self.env, partition=tuple(group.typed.sql for group in self.partition))
+
+    def _scope(self, **more: Any) -> Scope:
+        return Scope(self.relation, self.env, self.translator.context.parameters, **more)
 
     def translate(self) -> Translation:
         """The whole SELECT."""
         select = self.select
-        where = self.rows.condition(select.where) if select.where is not None else None
+        where = f" WHERE {self.rows.condition(select.where)}" if select.where is not None else ""
         projections = self._expanded(select.projections)
         calls = [call for projection in projections for call in _calls(projection.node)]
-        for item in self.query.order:
-            calls += _calls(item.node)
+        calls += [call for item in self.query.order for call in _calls(item.node)]
         kinds = {functions.find(call.name).kind for call in calls}
-        if "rows" in kinds:
-            raise unsupported("this function")
-        grouped = bool(kinds & {"aggregate", "select"} or select.group or select.window or select.having)
         if select.window is not None and select.group:
             raise TDengineError(errors.GROUP_AND_WINDOW, "GROUP BY and WINDOW-clause can't be used together")
-        source, window = self._source(where)
-        groups = self._groups(projections, grouped)
-        keys = list(dict.fromkeys([group.typed.sql for group in groups] + window.keys))
-        scope = self.rows
-        if grouped:
-            companion = self._companion(projections)
-            scope = _Scope(self.translator, self.relation, self.env, True, groups, window.columns, companion)
+        if "rows" in kinds:
+            if len(kinds) > 1 or select.window or select.group or select.having:
+                raise TDengineError(errors.NOT_ALLOWED_FUNCTION, NOT_ALLOWED_FUNCTION)
+            return self._chosen_rows(projections, calls, where)
+        if kinds or select.group or select.window is not None or select.having is not None:
+            return self._grouped(projections, calls, where)
+        return self._plain(projections, where)
+
+    # The three shapes of a SELECT.
+
+    def _plain(self, projections: list[Projection], where: str) -> Translation:
+        """Rows as they are."""
+        outputs = [self.rows.typed(projection.node) for projection in projections]
+        return self._assembled(self.rows, projections, outputs, self._from(where), "", self._by_time())
+
+    def _chosen_rows(self, projections: list[Projection], calls: list[exp.Anonymous], where: str) -> Translation:
+        """Some of the rows, or a value for each: TOP, UNIQUE, DIFF and their like."""
+        scope = self._scope(row_functions=True)
         outputs = [scope.typed(projection.node) for projection in projections]
-        having = scope.condition(select.having) if select.having is not None else None
-        if grouped and not keys and not any(functions.find(call.name).counts for call in calls):
-            having = f"({having}) AND count(*) > 0" if having else "count(*) > 0"
-        return self._assembled(scope, projections, outputs, source, keys, having, grouped, window)
+        conditions = []
+        for call in calls:
+            keep = functions.find(call.name).keep
+            arguments = tuple(self.rows.typed(argument) for argument in call.expressions)
+            if keep is not None:
+                conditions.append(f"({keep(Call(call.name, arguments, self.env))})")
+        qualify = f" QUALIFY {' AND '.join(dict.fromkeys(conditions))}"
+        order = [*self.env.partition, self.relation.time or "1"]
+        return self._assembled(scope, projections, outputs, self._from(where), qualify, order)
+
+    def _grouped(self, projections: list[Projection], calls: list[exp.Anonymous], where: str) -> Translation:
+        """Aggregates: of all rows, of groups, or of windows."""
+        select = self.select
+        plan = self._window_plan(where)
+        groups = [*self.partition, *self._groups(projections)]
+        keys = list(dict.fromkeys(group.typed.sql for group in groups)) + ([plan.key] if plan else [])
+        columns = plan.columns if plan else {}
+        scope = self._scope(grouped=True, groups=groups, window=columns, companion=self._companion(projections))
+        outputs = [scope.typed(projection.node) for projection in projections]
+        having = [scope.condition(select.having)] if select.having is not None else []
+        if not keys and not any(functions.find(call.name).counts for call in calls):
+            having.append("count(*) > 0")
+        clauses = (f" GROUP BY {', '.join(keys)}" if keys else "") + (
+            f" HAVING {' AND '.join(having)}" if having else ""
+        )
+        source = plan.source if plan else self._from(where)
+        if plan is not None and select.window is not None and select.window.fill not in (None, "none"):
+            return self._filled(select.window, plan, projections, outputs, source + clauses)
+        order = [*self.env.partition, *([plan.columns["_wstart"].sql] if plan else [])] if plan else []
+        return self._assembled(scope, projections, outputs, source, clauses, order, columns)
+
+    def _filled(
+        self, window: Window, plan: WindowPlan, projections: list[Projection], outputs: list[Typed], source: str
+    ) -> Translation:
+        """Windows without rows filled in, over the time range that WHERE must give."""
+        names = ["_rowts", "_c0", *(c.name for c in self.relation.columns if c.typed.sql == self.relation.time)]
+        low, high = windows.time_range(self.select.where, names, self.rows)
+        if low is None or high is None or high < low:
+            raise TDengineError(errors.FILL_RANGE, "Start(end) time of query range required or time range too large")
+        groups = [Group(group.node, replace(group.typed, sql=f"s.k{at}")) for at, group in enumerate(self.partition)]
+        series = windows.window_columns("s.w", f"(s.w + {plan.interval})")
+        outside = self._scope(grouped=True, groups=groups, window=series)
+        values = iter(window.fill_values)
+        columns = []
+        for at, (projection, output) in enumerate(zip(projections, outputs, strict=True)):
+            if not _calls(projection.node):
+                columns.append(FillColumn(series=cast_to(outside.typed(projection.node), output.type.kind)))
+                continue
+            constant = "NULL"
+            if window.fill_values:
+                value = next(values, None)
+                if value is None:
+                    raise TDengineError(errors.WRONG_VALUE_TYPE, "Filled values number mismatch")
+                constant = cast_to(self.rows.typed(value), output.type.kind)
+            columns.append(FillColumn(aggregate=f"c{at}", constant=constant))
+        if next(values, None) is not None:
+            raise TDengineError(errors.WRONG_VALUE_TYPE, "Filled values number mismatch")
+        listed = [f"{group.typed.sql} AS k{at}" for at, group in enumerate(self.partition)] + [f"{plan.key} AS w"]
+        listed += [f"{cast_to(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs)]
+        grouped = f"SELECT {', '.join(listed)}{source}"
+        sql = windows.filled(window.fill or "null", grouped, plan, len(self.partition), (low, high), columns)
+        casts = ", ".join(f"CAST(c{at} AS {output.type.kind.duckdb}) AS c{at}" for at, output in enumerate(outputs))
+        sql = f"SELECT {casts} FROM ({sql})"
+        orders = []
+        for item in self.query.order:
+            at_output = _output_of(item, projections)
+            if at_output is None:
+                raise unsupported("ORDER BY of something not selected, with FILL")
+            orders.append(_order_sql(f"c{at_output}", item))
+        sql += (f" ORDER BY {', '.join(orders)}" if orders else "") + _limit_sql(self.query.limit)
+        return self._translation(sql, projections, outputs, plan.columns)
 
     def _assembled(
         self,
-        scope: _Scope,
+        scope: Scope,
         projections: list[Projection],
         outputs: list[Typed],
         source: str,
-        keys: list[str],
-        having: str | None,
-        grouped: bool,
-        window: _WindowColumns,
+        clauses: str,
+        default_order: list[str],
+        window: dict[str, Typed] | None = None,
     ) -> Translation:
+        """SELECT list, source, ORDER BY and limits put together."""
         select, query = self.select, self.query
-        fields = tuple(
-            Field(projection.name, output.type) for projection, output in zip(projections, outputs, strict=True)
-        )
-        listed = ", ".join(f"{_cast(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs))
+        listed = ", ".join(f"{cast_to(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs))
         orders = [self._order(scope, item, projections, outputs) for item in query.order]
-        if not orders:
-            orders = self._default_order(grouped, keys, window)
-        sql = f"SELECT {'DISTINCT ' if select.distinct else ''}{listed}{source}"
-        if keys:
-            sql += f" GROUP BY {', '.join(keys)}"
-        if having:
-            sql += f" HAVING {having}"
-        partition = [group.typed.sql for group in self._partition]
-        limit = query.limit
-        if partition and query.slimit is not None:
-            count, offset = query.slimit
-            rank = f"dense_rank() OVER (ORDER BY {', '.join(partition)})"
-            sql += f" QUALIFY {rank} > {offset} AND {rank} <= {offset + count}"
-        elif query.slimit is not None:
-            raise TDengineError(errors.SLIMIT_WITHOUT_PARTITION, "slimit/soffset only available for PARTITION BY query")
-        if partition and limit is not None and not query.order:
-            count, offset = limit
-            number = f"row_number() OVER (PARTITION BY {', '.join(partition)} ORDER BY {', '.join(orders) or '1'})"
-            sql += f"{' AND' if query.slimit else ' QUALIFY'} {number} > {offset} AND {number} <= {offset + count}"
+        orders = orders or ([] if select.distinct else default_order)
+        keys = list(dict.fromkeys([*self.env.partition, *(self.rows.typed(node).sql for node in self._group_nodes)]))
+        conditions, limit = [], query.limit
+        if query.slimit is not None:
+            if not keys:
+                raise TDengineError(
+                    errors.SLIMIT_WITHOUT_PARTITION, "slimit/soffset only available for PARTITION/GROUP BY query"
+                )
+            rank = f"dense_rank() OVER (ORDER BY {', '.join(keys)})"
+            conditions.append(_between(rank, query.slimit))
+        if self.partition and limit is not None and not query.order:
+            order = ", ".join(default_order) or "1"
+            conditions.append(
+                _between(f"row_number() OVER (PARTITION BY {', '.join(self.env.partition)} ORDER BY {order})", limit)
+            )
             limit = None
-        if orders:
-            sql += f" ORDER BY {', '.join(orders)}"
-        sql += _limit_sql(limit)
-        time = next((at for at, output in enumerate(outputs) if output.sql in (self.relation.time, window.start)), None)
+        sql = f"SELECT {'DISTINCT ' if select.distinct else ''}{listed}{source}{clauses}"
+        if conditions:
+            sql += f"{' AND' if ' QUALIFY ' in clauses else ' QUALIFY'} {' AND '.join(conditions)}"
+        sql += (f" ORDER BY {', '.join(orders)}" if orders else "") + _limit_sql(limit)
+        return self._translation(sql, projections, outputs, window or {})
+
+    def _translation(
+        self, sql: str, projections: list[Projection], outputs: list[Typed], window: dict[str, Typed]
+    ) -> Translation:
+        fields = tuple(Field(item.name, output.type) for item, output in zip(projections, outputs, strict=True))
+        times = [self.relation.time, *(column.sql for name, column in window.items() if name == "_wstart")]
+        time = next((at for at, output in enumerate(outputs) if output.sql in times), None)
         return Translation(sql, fields, self.relation.precision, time, self.translator.tables)
+
+    # The parts.
+
+    def _children(self) -> Relation | None:
+        """For a query of nothing but tags (SELECT TAGS, SELECT DISTINCT tbname) the children themselves, rows or not."""
+        source = self.select.source
+        if not isinstance(source, Source) or not (self.select.distinct or self.select.tags_mode):
+            return None
+        if self.translator.context.system_table(source.table) is not None:
+            return None
+        table = self.translator.context.table(source.table)
+        if not table.has_children:
+            if self.select.tags_mode:
+                raise TDengineError(errors.TAGS_OF_PLAIN, "Tags can only applied to super table and child table")
+            return None
+        nodes = [projection.node for projection in self.select.projections]
+        if self.select.where is not None:
+            nodes.append(self.select.where)
+        for node in nodes:
+            names = [column.name for column in node.find_all(exp.Column)]
+            if not names or not all(name == "tbname" or table.tag(name) for name in names):
+                return None
+        return self.translator.children_relation(table, source.alias)
 
     def _expanded(self, projections: Sequence[Projection]) -> list[Projection]:
         """The SELECT list with each * replaced by the columns it stands for."""
@@ -352,14 +460,13 @@ class _SelectTranslator:
 
     def _each_column(self, node: exp.Anonymous, projection: Projection) -> list[Projection]:
         """FIRST, LAST and LAST_ROW of * or of several columns: one result each."""
+        starred = any(isinstance(argument, exp.Star) for argument in node.expressions)
+        if len(node.expressions) == 1 and not starred:
+            return [projection]
         arguments: list[exp.Expr] = []
         for argument in node.expressions:
-            if isinstance(argument, exp.Star):
-                arguments += [_column_node(column) for column in self.relation.star()]
-            else:
-                arguments.append(argument)
-        if len(arguments) == 1 and not any(isinstance(argument, exp.Star) for argument in node.expressions):
-            return [projection]
+            stars = [_column_node(column) for column in self.relation.star() if not column.tag]
+            arguments += stars if isinstance(argument, exp.Star) else [argument]
         return [
             Projection(
                 exp.Anonymous(this=node.name, expressions=[argument]), f"{node.name}({argument.name})", aliased=False
@@ -367,35 +474,32 @@ class _SelectTranslator:
             for argument in arguments
         ]
 
-    def _source(self, where: str | None) -> tuple[str, _WindowColumns]:
-        """FROM and WHERE, and with a window clause the columns that it adds."""
-        if self.select.source is None:
-            return (f" WHERE {where}" if where else ""), _WindowColumns()
-        condition = f" WHERE {where}" if where else ""
-        window = self.select.window
-        self._partition = [
-            _Group(projection.node, self.rows.typed(projection.node)) for projection in self.select.partition
-        ]
-        if window is None:
-            return f" FROM {self.relation.sql}{condition}", _WindowColumns()
+    def _from(self, where: str) -> str:
+        return f" FROM {self.relation.sql}{where}" if self.relation.sql else where
+
+    def _window_plan(self, where: str) -> WindowPlan | None:
+        if self.select.window is None:
+            return None
         if self.relation.time is None:
-            raise TDengineError(errors.INVALID_OPERATION, "window query needs a table with a primary timestamp")
-        name = self.relation.time.split(".")[0]
-        columns = _window_columns(window, self.relation.time, name, self.env, self._partition, self.rows)
-        inner = f"SELECT {name}.*, {columns.added} FROM {self.relation.sql}{columns.joined}{condition}"
-        return f" FROM ({inner}) AS {name}{columns.filter}", columns
+            raise TDengineError(
+                errors.NO_WINDOW_TIME,
+                "Window query not supported, since the result of subquery not include valid timestamp column",
+            )
+        return windows.plan(self.select.window, self.relation.sql, where, self.relation.time, self.env, self.rows)
 
-    _partition: Sequence[_Group] = ()
+    _group_nodes: Sequence[exp.Expr] = ()
 
-    def _groups(self, projections: Sequence[Projection], grouped: bool) -> list[_Group]:
-        groups = list(self._partition) if grouped else []
+    def _groups(self, projections: Sequence[Projection]) -> list[Group]:
+        groups, nodes = [], []
         by_alias = {projection.name: projection.node for projection in projections if projection.aliased}
         for node in self.select.group:
             if isinstance(node, exp.Column) and not node.table and node.name in by_alias and not self._has(node.name):
                 node = by_alias[node.name]
-            if any(True for _ in _calls(node, aggregates_only=True)):
+            if _calls(node):
                 raise TDengineError(errors.NO_AGGREGATE_HERE, "There mustn't be aggregation")
-            groups.append(_Group(node, self.rows.typed(node)))
+            nodes.append(node)
+            groups.append(Group(node, self.rows.typed(node)))
+        self._group_nodes = nodes
         return groups
 
     def _has(self, name: str) -> bool:
@@ -403,47 +507,53 @@ class _SelectTranslator:
 
     def _companion(self, projections: Sequence[Projection]) -> str | None:
         """How columns beside the only picking function (MAX, LAST, ...) get the value of the row that it picks."""
-        calls = [call for p in projections for call in _calls(p.node, aggregates_only=True)]
-        chosen = [call for call in calls if functions.find(call.name).companion]
-        if len(calls) != len(chosen) or not chosen or any(call != chosen[0] for call in chosen):
+        calls = [call for projection in projections for call in _calls(projection.node)]
+        if not calls or any(call != calls[0] for call in calls):
             return None
-        function = functions.find(chosen[0].name)
-        arguments = [self.rows.typed(argument) for argument in chosen[0].expressions]
-        assert function.companion is not None
-        return function.companion.replace("{0}", arguments[0].sql).replace("{time}", self.relation.time or "0")
+        function = functions.find(calls[0].name)
+        if function.companion is None or not calls[0].expressions:
+            return None
+        picked = self.rows.typed(calls[0].expressions[0]).sql
+        return function.companion.replace("{0}", picked).replace("{time}", self.relation.time or "0")
 
-    def _order(
-        self, scope: _Scope, item: OrderItem, projections: Sequence[Projection], outputs: Sequence[Typed]
-    ) -> str:
-        names = [projection.name if projection.aliased else "" for projection in projections]
-        at = _output_index(item.node, names)
-        if at is None:
-            at = next((i for i, projection in enumerate(projections) if projection.node == item.node), None)
-        typed = outputs[at] if at is not None else scope.typed(item.node)
-        return _order_sql(f"c{at}" if at is not None and self.select.distinct else typed.sql, item)
+    def _order(self, scope: Scope, item: OrderItem, projections: Sequence[Projection], outputs: Sequence[Typed]) -> str:
+        at = _output_of(item, projections)
+        if at is not None:
+            return _order_sql(f"c{at}" if self.select.distinct else outputs[at].sql, item)
+        if self.select.distinct:
+            raise TDengineError(errors.NOT_SELECTED, "Not SELECTed expression")
+        return _order_sql(scope.typed(item.node).sql, item)
 
-    def _default_order(self, grouped: bool, keys: Sequence[str], window: _WindowColumns) -> list[str]:
-        if window.keys:
-            return [*(group.typed.sql for group in self._partition), *window.keys]
-        if grouped or self.select.distinct or not self.relation.sort or self.relation.time is None:
+    def _by_time(self) -> list[str]:
+        if not self.relation.sort or self.relation.time is None:
             return []
         return [self.relation.time]
+
+
+def _between(number: str, limit: tuple[int, int]) -> str:
+    count, offset = limit
+    return f"{number} > {offset} AND {number} <= {offset + count}"
+
+
+def _output_of(item: OrderItem, projections: Sequence[Projection]) -> int | None:
+    """The output that an ORDER BY item means: by number, by alias, or as the same expression."""
+    at = _output_index(item.node, [projection.name if projection.aliased else "" for projection in projections])
+    if at is None:
+        return next((i for i, projection in enumerate(projections) if projection.node == item.node), None)
+    return at
 
 
 _EXPANDING = frozenset(["first", "last", "last_row"])
 
 
-def _calls(node: exp.Expr, aggregates_only: bool = True) -> list[exp.Anonymous]:
+def _calls(node: exp.Expr) -> list[exp.Anonymous]:
     """The calls of aggregate, picking and row functions in an expression."""
     return [call for call in node.find_all(exp.Anonymous) if functions.find(call.name).kind != "scalar"]
 
 
-def _column_node(column: _Column) -> exp.Column:
+def _column_node(column: RelationColumn) -> exp.Column:
     qualifier = next(iter(column.qualifiers), None)
     return exp.Column(
         this=exp.Identifier(this=column.name, quoted=True),
         table=exp.Identifier(this=qualifier) if qualifier else None,
     )
-
-
-__all__ = ["INTEGER", "Context", "SystemTable", "Translation", "delete_conditions", "translate"]

@@ -8,8 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from embedded.types import UNITS_PER_SECOND
 
 _NANOSECONDS = {
-    "b": 1, "u": 10**3, "a": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
-    "d": 86400 * 10**9, "w": 7 * 86400 * 10**9,
+    "b": 1,
+    "u": 10**3,
+    "a": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 86400 * 10**9,
+    "w": 7 * 86400 * 10**9,
 }
 _MONTHS = {"n": 1, "y": 12}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
