@@ -18,7 +18,6 @@ from embedded.types import (
     DOUBLE,
     FLOAT,
     INT,
-    NCHAR,
     SMALLINT,
     TIMESTAMP,
     TINYINT,
@@ -68,9 +67,8 @@ def storage_options(kind: Kind) -> tuple[str, str, str]:
 def describe(table: Table) -> list[tuple[Any, ...]]:
     """The rows of DESCRIBE."""
     rows = []
-    composite = table.key is not None
-    for at, column in enumerate(table.columns):
-        note = "COMPOSITE KEY" if column.key else "" if not composite or at else ""
+    for column in table.columns:
+        note = "COMPOSITE KEY" if column.key else ""
         rows.append((column.name, column.type.kind.name, column.type.length, note, *storage_options(column.type.kind)))
     for tag in (table.stable or table).tags:
         rows.append((tag.name, tag.type.kind.name, tag.type.length, "TAG", *("disabled",) * 3))
@@ -231,15 +229,3 @@ _TABLES: dict[str, tuple[tuple[Field, ...], Callable[[Databases], Iterable[tuple
         _column_rows,
     ),
 }
-
-__all__ = [
-    "DESCRIBE_FIELDS",
-    "NCHAR",
-    "describe",
-    "keep_text",
-    "like",
-    "show_create",
-    "storage_options",
-    "system_table",
-    "table_type",
-]

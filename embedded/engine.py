@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedded import catalogue, errors
-from embedded.errors import TDengineError, insert_error, unsupported
+from embedded.errors import TDengineError, unsupported
+from embedded.inserting import BindField, Inserter, tag_values
 from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
 from embedded.sql import select, statements
 from embedded.sql.ddl import check_type
-from embedded.sql.parser import Insert, Parsed, parse
+from embedded.sql.parser import Insert, InsertSelect, Parsed, parse
 from embedded.sql.times import utc_offset
 from embedded.sql.typed import Environment, Typed, boolean, double, integer, text
 from embedded.sql.values import Literals, Moment
 from embedded.storage import Rows, Storage, Write
-from embedded.types import BOOL, NCHAR, PRECISIONS, TIMESTAMP, UNITS_PER_SECOND, VARCHAR, Field, Type
+from embedded.types import BOOL, PRECISIONS, TIMESTAMP, VARCHAR, Field, Type
 
 USER = "root"
 _SYSTEM_DATABASES = (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA)
-_KEEP_DAYS = 3650
-_LATEST = {"ms": 31_556_995_200_000, "us": 31_556_995_200_000_000, "ns": 9_214_646_400_000_000_000}
-TABLE_NAME, TAG, COLUMN = 4, 2, 1
 
 
 @dataclass(frozen=True)
@@ -69,28 +66,15 @@ class Result:
 
 
 @dataclass(frozen=True)
-class BindField:
-    """One `?` of a prepared INSERT: the column or tag it is for (None: the table's name) and which of the three it is."""
-
-    column: Column | None
-    bind_type: int
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """A prepared statement; `fields` tell what each `?` of an INSERT is for, None for a query."""
+    """A prepared statement; `fields` tell what each `?` of an INSERT is for, None for a query.
+
+    `precision` is the number of the precision of the table's timestamps: 0 for ms, 1 for us, 2 for ns.
+    """
 
     parsed: Parsed
     fields: list[BindField] | None
     precision: int = 0
-
-
-class BindError(TDengineError):
-    """A refused bind. `exec_message` is what TDengine then says to an exec (its client library keeps a message of its own)."""
-
-    def __init__(self, code: int, message: str, exec_message: str | None = None) -> None:
-        super().__init__(code, message)
-        self.exec_message = message if exec_message is None else exec_message
 
 
 class Session:
@@ -98,6 +82,7 @@ class Session:
 
     def __init__(self, storage: Storage, database: str | None = None, zone: str | None = None) -> None:
         self.storage = storage
+        self.inserter = Inserter(storage, self.table, self._moment)
         self.database: str | None = None
         self.zone: tzinfo | None = None
         self._zone_name = zone
@@ -119,7 +104,9 @@ class Session:
             raise TDengineError(errors.INVALID_OPERATION, "parameter not bound")
         statement = parsed.statement
         if isinstance(statement, Insert):
-            return self._insert(statement)
+            return Update(self.inserter.insert(statement))
+        if isinstance(statement, InsertSelect):
+            return self._insert_select(statement, parameters)
         if isinstance(statement, statements.Query):
             return self._query(statement, parameters)
         return _RULES[type(statement)](self, statement)
@@ -201,7 +188,7 @@ class Session:
         literals = Literals("", self._moment("ms"))
         made = []
         for child in statement.children:
-            stable = self._stable(child.stable)
+            stable = self.inserter.stable(child.stable)
             database = self.database_of(child.table)
             if database is not stable.database:
                 raise TDengineError(0x2618, "Corresponding super table not in this db")
@@ -209,16 +196,10 @@ class Session:
                 if not child.if_not_exists:
                     raise TDengineError(errors.TABLE_EXISTS, "Table already exists")
                 continue
-            made.append((stable, database, child.table.name, _tags(child, stable, literals)))
+            made.append((stable, database, child.table.name, tag_values(child, stable, literals)))
         for stable, database, name, tags in made:
             self.storage.create_child(stable, database, name, tags)
         return Update()
-
-    def _stable(self, name: statements.TableName) -> Table:
-        table = self.table(name)
-        if not table.is_super:
-            raise TDengineError(errors.INVALID_OPERATION, "Not super table")
-        return table
 
     def _drop_tables(self, statement: statements.DropTables) -> Update:
         found = []
@@ -322,8 +303,11 @@ class Session:
             tags = self.storage.tags_of(table) if table.stable is not None else ()
             sql = catalogue.show_create(table, tags)
             return _shown("Table", 193, table.name, "Create Table", 3145726, sql)
-        if statement.what in ("tags", "table_tags"):
-            raise unsupported("SHOW TAGS")
+        if statement.what == "tags":
+            assert statement.table is not None
+            return self._show_tags(self.table(statement.table))
+        if statement.what not in ("tables", "stables"):
+            raise unsupported(f"SHOW {statement.what.upper()}")
         name = statement.database or self.database
         if name is None:
             raise TDengineError(errors.NO_DATABASE, "Database not specified")
@@ -336,6 +320,24 @@ class Session:
         names = (t.name for t in found if not t.is_super and wanted in (None, catalogue.table_type(t)))
         return _names("table_name", 192, catalogue.like(names, statement.like))
 
+    def _show_tags(self, table: Table) -> Result:
+        """The tags of a child, one a row."""
+        if table.stable is None:
+            raise TDengineError(errors.TAGS_OF_PLAIN, "Tags can only applied to super table and child table")
+        lengths = {
+            "table_name": 192,
+            "db_name": 64,
+            "stable_name": 192,
+            "tag_name": 64,
+            "tag_type": 32,
+            "tag_value": 16384,
+        }
+        fields = [Field(name, Type(VARCHAR, length)) for name, length in lengths.items()]
+        head = (table.name, table.database.name, table.stable.name)
+        values = zip(table.stable.tags, self.storage.tags_of(table), strict=True)
+        rows = [(*head, tag.name, str(tag.type), None if value is None else str(value)) for tag, value in values]
+        return Result.of(fields, rows)
+
     # Rows.
 
     def _delete(self, statement: statements.Delete) -> Update:
@@ -343,35 +345,26 @@ class Session:
         condition = select.delete_conditions(statement.where, table, _Context(self, ()))
         return Update(self.storage.delete(table, condition))
 
-    def _insert(self, insert: Insert) -> Update:
-        """Everything is checked before anything is written, new children included."""
-        prepared: list[tuple[Callable[[], Table], tuple[Column, ...], list[pa.Array]]] = []
-        for clause in insert.clauses:
-            assert clause.table is not None
-            literals: Literals
-            if clause.using is not None:
-                stable = self._stable(clause.using.stable)
-                database = self.database_of(clause.table)
-                literals = Literals(insert.sql, self._moment(stable.database.precision))
-                tags = _tags(clause.using, stable, literals)
-                table, name = stable, clause.table.name
-                prepared_table = _child_maker(self.storage, stable, database, name, tags)
-            else:
-                table = self.table(clause.table)
-                if table.is_super:
-                    raise insert_error(
-                        insert.sql[clause.after_table :],
-                        "(...tbname, ts...) bounded cols is expected for supertable insertion",
-                    )
-                literals = Literals(insert.sql, self._moment(table.database.precision))
-                prepared_table = _present(table)
-            columns = _bound_columns(table, clause.columns, insert.sql)
-            arrays = literals.columns(columns, clause.rows)
-            _check_times(arrays[0], table.database)
-            columns, arrays = _key_first(columns, arrays)
-            prepared.append((prepared_table, columns, arrays))
-        writes = [Write(make(), columns, tuple(arrays)) for make, columns, arrays in prepared]
-        return Update(self.storage.write(writes))
+    def _insert_select(self, statement: InsertSelect, parameters: Sequence[Typed]) -> Update:
+        """INSERT INTO ... SELECT: rows are written batch by batch."""
+        clause = statement.clause
+        assert clause.table is not None
+        table = self.table(clause.table)
+        columns = self.inserter.listed(table, clause, statement.sql).columns
+        result = self._query(statement.query, parameters)
+        if len(result.fields) != len(columns):
+            raise TDengineError(errors.COLUMN_COUNT_DIFFERS, "Illegal number of columns")
+        affected = 0
+        while (batch := result.next()) is not None:
+            bound = [
+                BoundColumn(column.type.kind, array.cast(column.type.kind.arrow, safe=False))
+                for array, column in zip(batch.columns, columns, strict=True)
+            ]
+            part = Insert([clause], statement.sql, 0)
+            affected += self.storage.write(
+                self.inserter.writes(self.inserter.bound_parts(part, [BoundTable(None, [], bound)]))
+            )
+        return Update(affected)
 
     def _moment(self, precision: str) -> Moment:
         now = time.time_ns()
@@ -384,91 +377,14 @@ class Session:
         parsed = parse(sql)
         if not isinstance(parsed.statement, Insert):
             return Prepared(parsed, None)
-        clauses = parsed.statement.clauses
-        if len(clauses) != 1 or len(clauses[0].rows) != 1:
-            raise unsupported("a prepared INSERT of several tables or rows")
-        clause = clauses[0]
-        fields: list[BindField] = []
-        try:
-            if clause.using is not None:
-                table = self._stable(clause.using.stable)
-            elif clause.table is None:
-                raise unsupported("INSERT INTO ? without USING")
-            else:
-                table = self.table(clause.table)
-        except TDengineError as error:
-            if error.code == errors.TABLE_MISSING:
-                raise TDengineError(errors.STMT_TABLE_MISSING, "Table does not exist") from None
-            raise
-        if clause.table is None:
-            fields.append(BindField(None, TABLE_NAME))
-        if clause.using is not None:
-            tags = _named_tags(clause.using, table)
-            values = clause.using.tags
-            fields += [BindField(t, TAG) for t, v in zip(tags, values, strict=True) if v.sort == "placeholder"]
-        columns = _bound_columns(table, clause.columns, parsed.statement.sql)
-        values = clause.rows[0].values
-        if len(values) != len(columns):
-            raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
-        if any(value.sort != "placeholder" for value in values):
-            raise unsupported("a prepared INSERT of ? and literals mixed")
-        fields += [BindField(column, COLUMN) for column in columns]
+        fields, table = self.inserter.bind_fields(parsed.statement)
         return Prepared(parsed, fields, PRECISIONS.index(table.database.precision))
 
     def bound_writes(self, prepared: Prepared, tables: Sequence[BoundTable]) -> list[Write]:
-        """Check what is bound against the tables, make new children, and return the rows to write; raises BindError."""
+        """Check what is bound to a prepared INSERT, and return the rows to write; raises BindError."""
         insert = prepared.parsed.statement
         assert isinstance(insert, Insert)
-        clause = insert.clauses[0]
-        checked: list[tuple[Callable[[], Table], tuple[Column, ...], list[pa.Array]]] = []
-        for bound in tables:
-            if clause.using is not None:
-                table = self._stable(clause.using.stable)
-                name = bound.name if clause.table is None else clause.table.name
-                if not name:
-                    raise BindError(errors.INVALID_OPERATION, "table name not bound")
-                named = statements.TableName(*name.split(".", 1)) if "." in name else statements.TableName(None, name)
-                make = _child_maker(
-                    self.storage,
-                    table,
-                    table.database,
-                    named.name,
-                    self._bound_tags(prepared, clause.using, table, bound),
-                )
-            else:
-                assert clause.table is not None
-                table = self.table(clause.table)
-                make = _present(table)
-            columns = _bound_columns(table, clause.columns, insert.sql)
-            if len(bound.columns) != len(columns):
-                raise BindError(errors.ADAPTER, "stmt column count not match")
-            arrays = [
-                _checked(item, column, primary=column is table.columns[0])
-                for item, column in zip(bound.columns, columns, strict=True)
-            ]
-            if len({len(array) for array in arrays}) > 1:
-                raise BindError(errors.INVALID_OPERATION, "row number in each bind param should be the same")
-            columns, arrays = _key_first(columns, arrays)
-            _check_times(arrays[0], table.database)
-            checked.append((make, columns, arrays))
-        return [Write(make(), columns, tuple(arrays)) for make, columns, arrays in checked]
-
-    def _bound_tags(
-        self, prepared: Prepared, using: statements.ChildTable, stable: Table, bound: BoundTable
-    ) -> list[Any]:
-        tags: list[Any] = [None] * len(stable.tags)
-        items = iter(bound.tags)
-        literals = Literals("", self._moment(stable.database.precision))
-        for tag, value in zip(_named_tags(using, stable), using.tags, strict=True):
-            at = stable.tags.index(tag)
-            if value.sort != "placeholder":
-                tags[at] = literals.convert(value, tag)
-                continue
-            item = next(items, None)
-            if item is None:
-                raise BindError(errors.ADAPTER, "stmt tags count not match")
-            tags[at] = _checked(item, tag)[0].as_py()
-        return tags
+        return self.inserter.writes(self.inserter.bound_parts(insert, tables))
 
 
 class _Context:
@@ -541,102 +457,6 @@ def _check_definition(statement: statements.CreateTable) -> None:
             raise TDengineError(0x2673, "primary key column must be of type int, uint, bigint, ubigint, and varchar")
 
 
-def _present(table: Table) -> Callable[[], Table]:
-    return lambda: table
-
-
-def _child_maker(
-    storage: Storage, stable: Table, database: Database, name: str, tags: Sequence[Any]
-) -> Callable[[], Table]:
-    return lambda: storage.create_child(stable, database, name, tags)
-
-
-def _bound_columns(table: Table, names: tuple[tuple[str, int], ...] | None, sql: str) -> tuple[Column, ...]:
-    """The columns that an INSERT names, or all of them."""
-    if names is None:
-        return table.columns
-    found = []
-    for name, start in names:
-        column = table.column(name)
-        if column is None:
-            raise insert_error(sql[start:], "invalid column/tag name")
-        if column in found:
-            raise insert_error(sql[start:], "duplicated column name")
-        found.append(column)
-    if table.columns[0] not in found:
-        raise TDengineError(errors.INVALID_OPERATION, "primary timestamp column can not be null")
-    if table.key is not None and table.key not in found:
-        raise TDengineError(errors.INVALID_OPERATION, "primary key column can not be null")
-    return tuple(found)
-
-
-def _key_first(columns: tuple[Column, ...], arrays: list[pa.Array]) -> tuple[tuple[Column, ...], list[pa.Array]]:
-    """The timestamp moved to the front, which storage expects."""
-    at = next(i for i, column in enumerate(columns) if column.physical == "c0")
-    if at == 0:
-        return columns, arrays
-    order = [at, *(i for i in range(len(columns)) if i != at)]
-    return tuple(columns[i] for i in order), [arrays[i] for i in order]
-
-
-def _check_times(times: pa.Array, database: Database) -> None:
-    """0x060B for timestamps older than the database's KEEP, or beyond the year 2970 (ns: 2262)."""
-    if not len(times):
-        return
-    bounds = pc.min_max(times)
-    keep = catalogue.keep_text(database.options).rsplit(",", 1)[-1]
-    seconds = (
-        int(keep[:-1]) * {"m": 60, "h": 3600, "d": 86400}.get(keep[-1], 86400)
-        if keep[:-1].isdigit()
-        else 86400 * _KEEP_DAYS
-    )
-    oldest = (time.time_ns() // 10**9 - seconds) * UNITS_PER_SECOND[database.precision]
-    if bounds["min"].as_py() < oldest or bounds["max"].as_py() > _LATEST[database.precision]:
-        raise TDengineError(errors.TIMESTAMP_RANGE, "Timestamp data out of range")
-
-
-def _named_tags(using: statements.ChildTable, stable: Table) -> list[Column]:
-    """The tags that USING names, or all of them; 0x260D if the number of values differs."""
-    if using.tag_names is None:
-        tags = list(stable.tags)
-    else:
-        tags = []
-        for name in using.tag_names:
-            tag = stable.tag(name)
-            if tag is None:
-                raise TDengineError(errors.TAG_MISSING, f"Invalid tag name: {name}")
-            tags.append(tag)
-    if len(tags) != len(using.tags):
-        raise TDengineError(errors.TAGS_NOT_MATCHED, "Tags number not matched")
-    return tags
-
-
-def _tags(using: statements.ChildTable, stable: Table, literals: Literals) -> list[Any]:
-    """The values of all tags of a super table in their order, NULL for those that are not named."""
-    values: list[Any] = [None] * len(stable.tags)
-    for tag, value in zip(_named_tags(using, stable), using.tags, strict=True):
-        values[stable.tags.index(tag)] = literals.convert(value, tag)
-    return values
-
-
-def _checked(item: BoundColumn, column: Column, primary: bool = False) -> pa.Array:
-    """A bound column, if it fits the table's; BindError if it does not."""
-    if item.kind is not column.type.kind:
-        raise BindError(errors.INVALID_OPERATION, "column type mis-match with buffer type")
-    array = item.values
-    if (primary or column.key) and array.null_count:
-        raise BindError(errors.KEY_NULL, "Primary key column should not be null", "Value too long for column/tag")
-    if column.type.kind is NCHAR and len(array) and (pc.max(pc.utf8_length(array)).as_py() or 0) > column.type.length:
-        raise BindError(errors.VALUE_TOO_LONG, f"Value too long for column/tag: {column.name}")
-    if (
-        column.type.kind is VARCHAR
-        and len(array)
-        and (pc.max(pc.binary_length(array)).as_py() or 0) > column.type.length
-    ):
-        raise BindError(errors.VALUE_TOO_LONG, "Value too long for column/tag", "success")
-    return array
-
-
 def parameter(item: BoundColumn) -> Typed:
     """The value bound to a `?` of a query."""
     value = item.values[0].as_py() if len(item.values) else None
@@ -674,5 +494,3 @@ _ALTERATIONS: dict[str, Callable[[Session, Table, statements.AlterTable], None]]
     "rename_tag": Session._rename,
     "set_tag": Session._set_tag,
 }
-
-__all__ = ["BindError", "BindField", "Prepared", "Result", "Session", "Update", "field", "parameter"]

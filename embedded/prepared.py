@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from embedded import errors
-from embedded.engine import BindError, Prepared, Result, Session, Update, parameter
+from embedded.engine import Prepared, Result, Session, Update, parameter
 from embedded.errors import TDengineError
+from embedded.inserting import COLUMN, TAG, BindError
 from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.sql.parser import Insert
 from embedded.sql.typed import Typed
@@ -99,13 +100,11 @@ class LegacyStatement(Statement):
     def set_tags(self, values: Sequence[tuple[Kind | None, list[Any]]]) -> None:
         """The tags of that table, one value each; the kind is None where it came as JSON."""
         prepared = self._ready()
-        wanted = [item.column for item in prepared.fields or () if item.bind_type == 2]
+        wanted = [item.column for item in prepared.fields or () if item.bind_type == TAG]
         if len(values) != len(wanted):
             raise TDengineError(errors.ADAPTER, "stmt tags count not match")
         self._tags = [
-            _fitted(kind, tags, column.type.kind)
-            for (kind, tags), column in zip(values, wanted, strict=True)
-            if column is not None
+            _fitted(kind, tags, column.type.kind) for (kind, tags), column in zip(values, wanted, strict=True)
         ]
 
     def bind_block(self, columns: Sequence[tuple[Kind, list[Any]]]) -> None:
@@ -114,13 +113,11 @@ class LegacyStatement(Statement):
         if prepared.fields is None:
             self.bind([BoundTable(None, [], [BoundColumn(kind, pa.array(v, kind.arrow)) for kind, v in columns])])
             return
-        wanted = [item.column for item in prepared.fields if item.bind_type == 1]
+        wanted = [item.column for item in prepared.fields if item.bind_type == COLUMN]
         if len(columns) != len(wanted):
             raise TDengineError(errors.ADAPTER, "stmt column count not match")
         fitted = [
-            _fitted(kind, values, column.type.kind)
-            for (kind, values), column in zip(columns, wanted, strict=True)
-            if column is not None
+            _fitted(kind, values, column.type.kind) for (kind, values), column in zip(columns, wanted, strict=True)
         ]
         self.bind([BoundTable(self._name, self._tags, fitted)])
 

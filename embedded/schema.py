@@ -1,7 +1,7 @@
 """What databases and tables are made of: the words that SQL and storage share.
 
-Storage names a table's columns c0, c1, ... and its tags t0, t1, ... in DuckDB, because TDengine's quoted names keep their case and DuckDB's
-do not. A super table's rows are all in one DuckDB table, each with its child's number.
+Storage names a table's columns c0, c1, ... and its tags t0, t1, ... in DuckDB, because TDengine's quoted names keep
+their case and DuckDB's do not. A super table's rows are all in one DuckDB table, each with its child's number.
 """
 
 from __future__ import annotations

@@ -19,13 +19,14 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from embedded import VERSION, errors, rest
-from embedded.engine import USER, BindField, Prepared, Result, Session, Update
+from embedded.engine import USER, Prepared, Result, Session, Update
 from embedded.errors import TDengineError
+from embedded.inserting import TABLE_NAME, BindField
 from embedded.prepared import LegacyStatement, Statement
 from embedded.protocol import binds, blocks, frames
 from embedded.sql.parser import parse
 from embedded.storage import Storage
-from embedded.types import PRECISIONS, VARCHAR, Field
+from embedded.types import PRECISIONS, TIMESTAMP, VARCHAR, Field
 
 log = logging.getLogger("embedded")
 T = TypeVar("T")
@@ -419,18 +420,20 @@ def _described(result: Result, wire_lengths: bool = False) -> Reply:
     }
 
 
+_TBNAME_BYTES = 271
+
+
 def _bind_fields(prepared: Prepared) -> list[Reply] | None:
     if prepared.fields is None:
         return None
 
     def described(item: BindField) -> Reply:
-        if item.column is None:
-            name, code, size = "tbname", VARCHAR.code, 271
-        else:
-            name, code, size = item.column.name, item.column.type.kind.code, item.column.type.wire_bytes
-        precision = prepared.precision if code == 9 else 0
+        column = item.column
+        code = column.type.kind.code
+        size = _TBNAME_BYTES if item.bind_type == TABLE_NAME else column.type.wire_bytes
+        precision = prepared.precision if column.type.kind is TIMESTAMP else 0
         return {
-            "name": name,
+            "name": column.name,
             "field_type": code,
             "precision": precision,
             "scale": 0,

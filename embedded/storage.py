@@ -1,8 +1,8 @@
 """Databases, tables and rows in DuckDB.
 
-Rows are kept without an index: TDengine's rows come in the order of time nearly always, so a batch that is newer than all before is appended, and
-only others look for rows to replace, inside the time range of the batch, where DuckDB's zone maps leave little to read. An index would also
-keep DuckDB from giving back the memory of deleted rows.
+Rows are kept without an index: TDengine's rows come in the order of time nearly always, so a batch that is newer than
+all before is appended, and only others look for rows to replace, inside the time range of the batch, where DuckDB's
+zone maps leave little to read. An index would also keep DuckDB from giving back the memory of deleted rows.
 """
 
 from __future__ import annotations
@@ -196,7 +196,10 @@ class Storage:
         columns: Sequence[tuple[str, Type, bool]],
         tags: Sequence[tuple[str, Type]] | None,
     ) -> Table:
-        """Make a plain table, or a super table if `tags` is not None, of (name, type, composite key) columns; 0x0603 if it is there."""
+        """Make a plain table, or a super table if `tags` is not None, of (name, type, composite key) columns.
+
+        0x0603 if it is there.
+        """
         with self._lock:
             if name in database.tables:
                 raise TDengineError(errors.TABLE_EXISTS, "Table already exists")
@@ -411,9 +414,12 @@ class Storage:
         return Rows(cursor, reader, schema)
 
     def sweep(self, stored_before: int) -> int:
-        """Delete rows stored before that instant (epoch milliseconds), a bounded number of each table; returns how many.
+        """Delete rows stored before that instant (epoch milliseconds), a bounded number of each table.
 
-        Age counts from when a row was stored, so that old timestamps can be tried out. Call again while it returns rows.
+        Returns how many.
+
+        Age counts from when a row was stored, so that old timestamps can be tried out. Call again while it returns
+        rows.
         """
         deleted = 0
         with self._lock:

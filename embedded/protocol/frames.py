@@ -31,8 +31,8 @@ class FrameError(ValueError):
 class Frame:
     """A client's binary message.
 
-    `target` is what it is about: the result id of a fetch, the statement id of a bind, 0 for a query.
-    `body` is the SQL text in bytes, the bind's data, or empty; `column` is the column that a stmt2 bind is for, -1 for all.
+    `target` is what it is about: the result id of a fetch, the statement id of a bind, 0 for a query. `body` is the SQL
+    text in bytes, the bind's data, or empty; `column` is the column that a stmt2 bind is for, -1 for all.
     """
 
     request_id: int

@@ -1,7 +1,7 @@
 """The rules of everything that is neither SELECT nor INSERT."""
 
 from embedded import types
-from embedded.errors import COLUMN_LENGTH, SYNTAX, TDengineError, syntax_error, unsupported
+from embedded.errors import COLUMN_LENGTH, SYNTAX, TDengineError, unsupported
 from embedded.sql import scanner
 from embedded.sql.dialect import Reader
 from embedded.sql.statements import (
@@ -265,10 +265,11 @@ def show(reader: Reader) -> Statement:
         if what == "database":
             return Show("create_database", database=reader.name())
         return Show(f"create_{what}", table=reader.table_name())
-    if reader.accept("table", "tags"):
-        return Show("table_tags", table=_from_table(reader))
     if reader.accept("tags"):
         return Show("tags", table=_from_table(reader))
+    other = reader.one_of(_UNSUPPORTED_SHOWS)
+    if other is not None:
+        raise unsupported(f"SHOW {other.upper()}")
     only = reader.one_of(("normal", "child", "system", "user"))
     database = None
     if reader.at_name():
@@ -287,6 +288,11 @@ def show(reader: Reader) -> Statement:
 
 
 _SHOWN_WITHOUT_LIKE = ("databases",)
+_UNSUPPORTED_SHOWS = frozenset(
+    """accounts apps anodes bnodes cluster compacts connections consumers dnodes encryptions functions grants indexes
+    licences local mnodes qnodes queries snodes streams subscriptions topics transactions tsmas users variables vgroups
+    views vnodes""".split()
+)
 
 
 def _from_table(reader: Reader) -> TableName:
@@ -309,18 +315,3 @@ def check_type(type_: Type) -> Type:
     if type_.kind is types.VARBINARY:
         raise unsupported("VARBINARY columns")
     return type_
-
-
-__all__ = [
-    "alter",
-    "check_type",
-    "create",
-    "delete",
-    "describe",
-    "drop",
-    "show",
-    "syntax_error",
-    "tag_value",
-    "use",
-    "using_clause",
-]

@@ -1,8 +1,9 @@
 """The sqlglot dialect of TDengine, and the reader that all statements but INSERT are read with.
 
-Of sqlglot's parser only the ladder of operators is used (OR, AND, NOT, comparisons, arithmetic). What stands below and above it is read
-by rules of our own, because the stock rules accept what TDengine refuses and return wrong trees without an error: an unknown
-clause becomes an alias, a missing AND of BETWEEN goes unnoticed, a function of another database gets that database's meaning.
+Of sqlglot's parser only the ladder of operators is used (OR, AND, NOT, comparisons, arithmetic). What stands below and
+above it is read by rules of our own, because the stock rules accept what TDengine refuses and return wrong trees
+without an error: an unknown clause becomes an alias, a missing AND of BETWEEN goes unnoticed, a function of another
+database gets that database's meaning.
 """
 
 import typing as t
@@ -103,8 +104,8 @@ class TDengine(Dialect):
             return list(_tokens(sql))
 
 
-def _tokens(sql: str) -> t.Iterator[Token]:
-    for token in scanner.scan(sql):
+def _tokens(sql: str, start: int = 0) -> t.Iterator[Token]:
+    for token in scanner.scan(sql, start):
         if token.sort == scanner.END:
             return
         text = token.text
@@ -145,7 +146,8 @@ def _in(reader: "Reader", this: exp.Expr) -> exp.Expr:
 class Reader(Parser):
     """Reads tokens of one statement (already in lower case outside quotes).
 
-    A statement that does not fit raises TDengine's syntax error, which quotes the text from the first token that does not.
+    A statement that does not fit raises TDengine's syntax error, which quotes the text from the first token that does
+    not.
     """
 
     RANGE_PARSERS: t.ClassVar = {
@@ -167,11 +169,11 @@ class Reader(Parser):
     EQUALITY: t.ClassVar = {TokenType.EQ: exp.EQ, TokenType.NEQ: exp.NEQ}
     JSON_OPERATORS: t.ClassVar = {}
 
-    def __init__(self, lowered: str) -> None:
+    def __init__(self, lowered: str, start: int = 0) -> None:
         super().__init__(dialect=TDengine)
         self.placeholders = 0
         self.sql = lowered
-        self._chunks = [list(_tokens(lowered))]
+        self._chunks = [list(_tokens(lowered, start))]
         self._chunk_index = 0
         self._advance_chunk()
 

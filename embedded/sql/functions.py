@@ -1,4 +1,7 @@
-"""The table of functions: for each its arguments, its result's type and its DuckDB SQL. A new function is a new entry here."""
+"""The table of functions.
+
+For each its arguments, its result's type and its DuckDB SQL. A new function is a new entry here.
+"""
 
 from __future__ import annotations
 
@@ -102,10 +105,11 @@ def _timestamp(kind: Kind) -> bool:
 class Function:
     """One function.
 
-    `kind` is scalar, aggregate (many rows to one), select (an aggregate that picks a row, whose other columns may stand beside it) or
-    rows (returns some of the rows, or a value for each: `keep` is the condition of the rows that stay). `accepts` says which kinds each argument may have; the last holds for all that follow.
-    `companion` is for `select`: the SQL template for another column of the picked row. `star` lets `*` be an argument: COUNT(*) counts
-    rows, FIRST, LAST and LAST_ROW are done for each column. `counts` marks an aggregate that has a value over no rows.
+    `kind` is scalar, aggregate (many rows to one), select (an aggregate that picks a row, whose other columns may stand
+    beside it) or rows (returns some of the rows, or a value for each: `keep` is the condition of the rows that stay).
+    `accepts` says which kinds each argument may have; the last holds for all that follow. `companion` is for `select`:
+    the SQL template for another column of the picked row. `star` lets `*` be an argument: COUNT(*) counts rows, FIRST,
+    LAST and LAST_ROW are done for each column. `counts` marks an aggregate that has a value over no rows.
     """
 
     kind: str
@@ -368,7 +372,10 @@ def _literal(value: Callable[[Call], str | None]) -> Function:
 
 
 def _glibc_random(seed: int) -> float:
-    """The first number of C's srand(seed); rand(), which is what RAND(seed) gives (glibc's additive feedback generator)."""
+    """The first number of C's srand(seed).
+
+    Rand(), which is what RAND(seed) gives (glibc's additive feedback generator).
+    """
     state = [seed or 1]
     for at in range(1, 31):
         state.append(16807 * state[at - 1] % 2147483647)

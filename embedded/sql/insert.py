@@ -3,7 +3,7 @@
 Values are literals only, errors have code 0x0216 and quote at most 63 bytes, and commas between rows may be left out.
 """
 
-from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, TDengineError, insert_error
+from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, INVALID_OPERATION, TDengineError, insert_error
 from embedded.sql import scanner
 from embedded.sql.scanner import Token
 from embedded.sql.statements import ChildTable, InsertClause, Row, TableName, Value
@@ -14,25 +14,29 @@ _WORDS = ("null", "true", "false", "now", "today")
 
 
 class InsertReader:
-    """Reads one INSERT (in lower case outside quotes); `clauses()` gives one clause a table named."""
+    """Reads one INSERT (in lower case outside quotes); `clauses()` gives one clause a table named.
+
+    `query_start` then is where the query of an INSERT ... SELECT starts, None if there is none.
+    """
 
     def __init__(self, lowered: str) -> None:
         self.sql = lowered
         self._tokens = scanner.scan(lowered)
         self._current = next(self._tokens)
         self.placeholders = 0
+        self.query_start: int | None = None
 
     def clauses(self) -> list[InsertClause]:
         """The whole statement. Its literals are not checked against types yet: that takes the tables."""
-        self._keyword("insert", "keyword INSERT is expected", also="import")
-        self._keyword("into", "keyword INTO is expected")
+        self._keyword(("insert", "import"), "keyword INSERT is expected")
+        self._keyword(("into",), "keyword INTO is expected")
         clauses = []
-        while not self._at_end():
+        while not self._at_end() and self.query_start is None:
             clauses.append(self._clause())
             if self._current.text == ",":
                 self._next()
         if not clauses:
-            raise insert_error(self.sql, "table name expected")
+            raise TDengineError(INVALID_OPERATION, "no data in sql")
         return clauses
 
     def _clause(self) -> InsertClause:
@@ -44,7 +48,10 @@ class InsertReader:
             using = self._using(table)
             if columns is None:
                 columns = self._column_names()
-        self._keyword("values", "keyword VALUES or FILE is expected")
+        if self._current.text == "select" and using is None:
+            self.query_start = self._current.start
+            return InsertClause(table, after, None, columns, ())
+        self._keyword(("values",), "keyword VALUES or FILE is expected")
         rows: list[Row] = []
         while self._current.text == "(" or (self._current.text == "," and rows):
             if self._current.text == ",":
@@ -71,18 +78,17 @@ class InsertReader:
             return None
         return TableName(first, self._name("table name expected"))
 
-    def _column_names(self) -> tuple[tuple[str, int], ...] | None:
+    def _column_names(self) -> tuple[str, ...] | None:
         if self._current.text != "(":
             return None
         self._next()
         names = []
         while self._current.text != ")":
-            start = self._current.start
             if self._current.text == "tbname":
                 self._next()
-                names.append(("tbname", start))
+                names.append("tbname")
             else:
-                names.append((self._name("invalid column name"), start))
+                names.append(self._name("invalid column name"))
             if self._current.text == ",":
                 self._next()
             elif self._current.text != ")":
@@ -94,14 +100,13 @@ class InsertReader:
         self._next()
         stable = self._table_name()
         names = self._column_names()
-        self._keyword("tags", "TAGS is expected")
+        self._keyword(("tags",), "TAGS is expected")
         if self._current.text != "(":
             raise self._error("( is expected")
         values = self._row().values
         if stable is None:
             raise self._error("table name expected")
-        tag_names = None if names is None else tuple(name for name, _ in names)
-        return ChildTable(table or TableName(None, ""), stable, tag_names, values)
+        return ChildTable(table or TableName(None, ""), stable, names, values)
 
     def _row(self) -> Row:
         self._next()
@@ -176,8 +181,8 @@ class InsertReader:
     def _at_end(self) -> bool:
         return self._current.sort == scanner.END or self._current.text == ";"
 
-    def _keyword(self, word: str, message: str, also: str = "") -> None:
-        if self._current.text not in (word, also):
+    def _keyword(self, words: tuple[str, ...], message: str) -> None:
+        if self._current.text not in words:
             raise self._error(message)
         self._next()
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from embedded.errors import syntax_error
 from embedded.sql import ddl, queries
 from embedded.sql.dialect import Reader
 from embedded.sql.insert import InsertReader
 from embedded.sql.scanner import lower_outside_quotes
-from embedded.sql.statements import InsertClause, Statement
+from embedded.sql.statements import InsertClause, Query, Statement
 
 _RULES: dict[str, Callable[[Reader], Statement]] = {
     "select": queries.query,
@@ -33,10 +34,19 @@ class Insert:
 
 
 @dataclass(frozen=True)
+class InsertSelect:
+    """INSERT INTO table SELECT ...: the clause without rows, the text, and the query."""
+
+    clause: InsertClause
+    sql: str
+    query: Query
+
+
+@dataclass(frozen=True)
 class Parsed:
     """A statement and how many `?` it has."""
 
-    statement: Statement | Insert
+    statement: Statement | Insert | InsertSelect
     placeholders: int
 
 
@@ -46,8 +56,15 @@ def parse(sql: str) -> Parsed:
     head = lowered.lstrip()
     if head.startswith(("insert", "import")):
         inserting = InsertReader(lowered)
-        insert = Insert(inserting.clauses(), lowered, inserting.placeholders)
-        return Parsed(insert, insert.placeholders)
+        clauses = inserting.clauses()
+        if inserting.query_start is None:
+            return Parsed(Insert(clauses, lowered, inserting.placeholders), inserting.placeholders)
+        if len(clauses) > 1:
+            raise syntax_error(lowered[inserting.query_start :])
+        reader = Reader(lowered, inserting.query_start)
+        query = queries.query(reader)
+        reader.finish()
+        return Parsed(InsertSelect(clauses[0], lowered, query), reader.placeholders)
     reader = Reader(lowered)
     rule = _RULES.get(reader.peek())
     if rule is None:

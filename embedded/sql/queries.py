@@ -95,11 +95,15 @@ def _projection(reader: Reader) -> Projection:
 
 def _from(reader: Reader) -> FromItem:
     left: FromItem = _from_item(reader)
-    while reader.accept("join") or reader.accept("inner", "join"):
-        right = _from_item(reader)
-        reader.expect("on")
-        left = Join(left, right, reader.expression_node())
-    return left
+    while True:
+        if reader.accept("join") or reader.accept("inner", "join"):
+            right = _from_item(reader)
+            reader.expect("on")
+            left = Join(left, right, reader.expression_node())
+        elif reader.accept(","):
+            left = Join(left, _from_item(reader), None)
+        else:
+            return left
 
 
 def _from_item(reader: Reader) -> Source | Derived:

@@ -387,7 +387,10 @@ _QUOTED_OR_UPPER = re.compile(
 
 
 def scan(sql: str, start: int = 0) -> Iterator[Token]:
-    """The tokens of a statement in lower case, from `start` on; the last is of sort END (or ILLEGAL, and no more follow)."""
+    """The tokens of a statement in lower case, from `start` on.
+
+    The last is of sort END (or ILLEGAL, and no more follow).
+    """
     at, size = start, len(sql)
     match = _TOKEN.match
     while at < size:

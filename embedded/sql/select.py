@@ -68,7 +68,8 @@ class Context(Protocol):
 class Translation:
     """A query in DuckDB SQL, whose columns are called c0, c1, ... there.
 
-    `time` is the index of the column that still is the relation's primary timestamp. `tables` are Arrow tables that the SQL selects from.
+    `time` is the index of the column that still is the relation's primary timestamp. `tables` are Arrow tables that the
+    SQL selects from.
     """
 
     sql: str
@@ -84,7 +85,10 @@ def translate(query: Query, context: Context) -> Translation:
 
 
 def delete_conditions(where: exp.Expr | None, table: Table, context: Context) -> str:
-    """The DuckDB condition of a DELETE: a range of the timestamp, and for a super table conditions on tags; else 0x2655."""
+    """The DuckDB condition of a DELETE.
+
+    A range of the timestamp, and for a super table conditions on tags; else 0x2655.
+    """
     if where is None:
         return "TRUE"
     translator = _Translator(context)
@@ -225,8 +229,14 @@ class _Translator:
         if left.precision != right.precision:
             raise unsupported("a join of tables with different precisions")
         both = Relation(
-            f"{left.sql} JOIN {right.sql}", (*left.star(), *right.star()), left.precision, left.time, sort=True
+            f"{left.sql} {'CROSS JOIN' if item.condition is None else 'JOIN'} {right.sql}",
+            (*left.star(), *right.star()),
+            left.precision,
+            left.time,
+            sort=True,
         )
+        if item.condition is None:
+            return both
         env = self.context.environment(both.precision, both.time)
         condition = Scope(both, env, self.context.parameters).condition(item.condition)
         return replace(both, sql=f"{both.sql} ON {condition}")

@@ -98,7 +98,9 @@ class DropTables:
 
 @dataclass(frozen=True)
 class AlterTable:
-    """`action` is one of add_column, drop_column, modify_column, rename_column, add_tag, drop_tag, modify_tag, rename_tag, set_tag."""
+    """`action` is one of add_column, drop_column, modify_column, rename_column, add_tag, drop_tag, modify_tag,
+    rename_tag, set_tag.
+    """
 
     table: TableName
     action: str
@@ -142,7 +144,7 @@ class InsertClause:
     table: TableName | None
     after_table: int
     using: ChildTable | None
-    columns: tuple[tuple[str, int], ...] | None
+    columns: tuple[str, ...] | None
     rows: Sequence[Row]
 
 
@@ -199,11 +201,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Join:
-    """An inner join of two or more tables; the condition of ON."""
+    """An inner join, with the condition of ON, or by a comma without one."""
 
     left: "FromItem"
     right: "FromItem"
-    condition: exp.Expr
+    condition: exp.Expr | None
 
 
 FromItem = Union[Source, Derived, Join]

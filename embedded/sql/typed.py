@@ -43,8 +43,9 @@ class Typed:
 class Environment:
     """What functions may depend on besides their arguments.
 
-    `time` is the SQL of the relation's primary timestamp (None if it has none), `now` the statement's instant in nanoseconds,
-    `offset` the seconds that the session's zone is ahead of UTC, `partition` the SQL of the keys that rows are grouped by.
+    `time` is the SQL of the relation's primary timestamp (None if it has none), `now` the statement's instant in
+    nanoseconds, `offset` the seconds that the session's zone is ahead of UTC, `partition` the SQL of the keys that rows
+    are grouped by.
     """
 
     precision: str

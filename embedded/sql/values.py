@@ -1,4 +1,6 @@
-"""The literals of INSERT and TAGS, checked against the types of the columns they are for, as TDengine's INSERT parser does."""
+"""The literals of INSERT and TAGS, checked against the types of the columns they are for, as TDengine's INSERT parser
+does.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +54,14 @@ class Literals:
         return _CONVERSIONS.get(kind, Literals._integer)(self, value, column)
 
     def columns(self, columns: Sequence[Column], rows: Sequence[Row]) -> list[pa.Array]:
-        """The rows as one Arrow array a column. Rows of one key are merged: in each column the last that is not NULL wins."""
+        """The rows as one Arrow array a column.
+
+        Rows of one key are merged: in each column the last that is not NULL wins.
+        """
         keys = [at for at, column in enumerate(columns) if at == 0 or column.key]
         merged: dict[tuple[Any, ...], list[Any]] = {}
         for row in rows:
-            if len(row.values) < len(columns):
-                raise insert_error(self.sql[row.end :], ", expected")
-            if len(row.values) > len(columns):
-                raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
+            self.check_count(row, len(columns))
             values = [
                 self.convert(value, column, primary=at == 0)
                 for at, (value, column) in enumerate(zip(row.values, columns, strict=True))
@@ -74,6 +76,13 @@ class Literals:
             pa.array(values, column.type.kind.arrow)
             for values, column in zip(zip(*merged.values(), strict=True), columns, strict=True)
         ]
+
+    def check_count(self, row: Row, columns: int) -> None:
+        """Raise unless a row has as many values as there are columns."""
+        if len(row.values) < columns:
+            raise insert_error(self.sql[row.end :], ", expected")
+        if len(row.values) > columns:
+            raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
 
     def error(self, value: Value, reason: str) -> TDengineError:
         """0x0216; it quotes a text's value alone, and from any other token to the end."""

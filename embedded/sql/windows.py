@@ -22,8 +22,9 @@ _DAY = Duration.parse("1d")
 class WindowPlan:
     """How a window clause is carried out.
 
-    `source` is the FROM clause whose rows have the window's key, `key` the SQL to group by, and `columns` what `_wstart` and its like
-    are. `step` is the distance of windows in epoch units where they lie at fixed distances, and `shift` where one of them starts.
+    `source` is the FROM clause whose rows have the window's key, `key` the SQL to group by, and `columns` what
+    `_wstart` and its like are. `step` is the distance of windows in epoch units where they lie at fixed distances, and
+    `shift` where one of them starts.
     """
 
     source: str
@@ -177,7 +178,10 @@ _BOUNDS: dict[type[exp.Expr], Callable[[int], tuple[int | None, int | None]]] = 
 
 @dataclass(frozen=True)
 class FillColumn:
-    """One output of a filled query: SQL over the series `s` where the window gives it, else the aggregate's column and its constant."""
+    """One output of a filled query.
+
+    SQL over the series `s` where the window gives it, else the aggregate's column and its constant.
+    """
 
     series: str | None = None
     aggregate: str = ""
@@ -189,7 +193,8 @@ def filled(
 ) -> str:
     """The SQL of a query with FILL.
 
-    `grouped` is the SELECT of windows with rows: columns k0, ... for the partition, w for the window, c0, ... for the outputs.
+    `grouped` is the SELECT of windows with rows: columns k0, ... for the partition, w for the window, c0, ... for the
+    outputs.
     """
     first, last = ((bound - plan_.shift) // plan_.step * plan_.step + plan_.shift for bound in span)
     if (last - first) // plan_.step > 10_000_000:
