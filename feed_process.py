@@ -19,8 +19,8 @@ LENGTHS = struct.Struct("<II")
 STALE_SECONDS = 2.0
 """After so long without a message, what is shown is no longer called live."""
 
-SILENT_SECONDS = 12.0
-"""After so long without one the child is ended and started again: longer than its longest call and pause together."""
+SILENT_SECONDS = 8.0
+"""After so long without one the child is ended and started again: longer than its longest call, or its longest pause, takes."""
 
 Message = tuple[dict[str, Any], bytes]
 

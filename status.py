@@ -28,6 +28,8 @@ class Status:
         """Take over what a message of the feed says. Raises tdengine.TDengineError for what only the user can mend."""
         if message["kind"] == "failed":
             raise tdengine.TDengineError(message["error"])
+        if message["kind"] == "table":
+            return
         if message["kind"] == "waiting":
             self.state, self.error = "waiting", message["error"]
         else:
