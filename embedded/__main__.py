@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import re
 import signal
 import sys
@@ -81,6 +82,8 @@ async def serve(options: argparse.Namespace, storage: Storage) -> None:
     )
     sweeper = asyncio.create_task(_sweep(service, int(options.keep[:-1]) * _SECONDS[options.keep[-1]]))
     await stop.wait()
+    # From here on handlers are cancelled wherever they are, which is nothing to report.
+    logging.disable()
     sweeper.cancel()
     server.stop()
     service.close()
@@ -110,7 +113,8 @@ def main() -> int:
         asyncio.run(serve(options, storage))
     except OSError as error:
         print(
-            f"embedded: cannot listen on {options.address}:{options.port}: {error.strerror}; choose another with --port",
+            f"embedded: cannot listen on {options.address}:{options.port}: {error.strerror or error}; "
+            "choose another with --port",
             file=sys.stderr,
         )
         return 1
@@ -120,4 +124,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # A thread may still be in a long query; an ordinary exit would wait for it.
+    os._exit(code)

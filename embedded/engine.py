@@ -295,7 +295,8 @@ class Session:
         if statement.what == "create_database":
             assert statement.database is not None
             database = self.storage.database(statement.database)
-            sql = f"CREATE DATABASE `{database.name}` PRECISION '{database.precision}' KEEP {catalogue.keep_text(database.options)}"
+            keep = catalogue.keep_text(database.options)
+            sql = f"CREATE DATABASE `{database.name}` PRECISION '{database.precision}' KEEP {keep}"
             return _shown("Database", 65, database.name, "Create Database", 4096, sql)
         if statement.what.startswith("create_"):
             assert statement.table is not None

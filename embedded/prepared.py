@@ -85,7 +85,7 @@ class Statement:
 
 
 class LegacyStatement(Statement):
-    """The older statement: its blocks carry the types that the client's helpers chose, and are made to fit the table's."""
+    """The older statement: its blocks carry the types that the client chose, and are made to fit the table's."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -123,7 +123,7 @@ class LegacyStatement(Statement):
 
 
 def _fitted(kind: Kind | None, values: list[Any], wanted: Kind) -> BoundColumn:
-    """Values in the table's type. Integers of the same width are reinterpreted bit for bit, as the real adapter does."""
+    """Values in the table's type; integers of the same width are reinterpreted bit for bit, as by the real adapter."""
     if kind is not None and kind is not wanted and kind.integer and wanted.integer and kind.size == wanted.size:
         size = 2 ** (8 * wanted.size)
         values = [None if value is None else (value - wanted.low) % size + wanted.low for value in values]

@@ -60,7 +60,7 @@ class Service:
 
 
 class SocketHandler(WebSocketHandler):
-    """One connection. Its requests are answered in their order; each is answered, and an error never closes the socket."""
+    """One connection. Requests are answered in their order, each of them, and an error never closes the socket."""
 
     service: Service
 

@@ -105,8 +105,8 @@ class Storage:
         self._load()
 
     def close(self) -> None:
-        """Close DuckDB; what was committed stays in the file."""
-        with self._lock:
+        """Close DuckDB; what was committed is in the file even if a long write keeps this from closing it."""
+        if self._lock.acquire(timeout=0.5):
             self._writer.close()
             self._root.close()
 
@@ -239,7 +239,7 @@ class Storage:
             return table
 
     def create_child(self, stable: Table, database: Database, name: str, tags: Sequence[Any]) -> Table:
-        """Make a child of a super table with its tags' values, or return the one there is if it is a child of the same."""
+        """Make a child of a super table with its tags' values, or return the one there is of that super table."""
         with self._lock:
             present = database.tables.get(name)
             if present is not None:
@@ -436,9 +436,14 @@ class Storage:
                 )
         return deleted
 
+    def memory(self) -> int:
+        """Bytes that DuckDB holds."""
+        with self._lock:
+            return int(self._fetch("SELECT sum(memory_usage_bytes) FROM duckdb_memory()")[0][0])
+
 
 def _combined(writes: list[Write]) -> tuple[pa.Table, int]:
-    """The rows of all writes in one Arrow table, in the order of time, one row a key, with child and time of storing."""
+    """The rows of all writes in the order of time, one row a key, with their child and time of storing."""
     table, columns = writes[0].table, writes[0].columns
     names = [column.physical for column in columns]
     parts = []

@@ -18,7 +18,7 @@ _MAX_U64 = 0xFFFFFFFFFFFFFFFF
 
 
 class FrameError(ValueError):
-    """A message that does not follow the layout; `request_id` and `action` say how to answer as far as they are known."""
+    """A message that does not follow the layout; `request_id` and `action` say how to answer, where known."""
 
     def __init__(self, message: str, request_id: int = 0, action: int = 0, target: int = 0) -> None:
         super().__init__(message)

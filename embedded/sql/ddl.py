@@ -144,7 +144,7 @@ def _column(reader: Reader) -> ColumnDefinition:
         raise TDengineError(COLUMN_LENGTH, "Invalid column length for var length type")
     key = False
     while True:
-        if reader.accept("primary", "key") or reader.accept("composite", "key"):
+        if reader.clause("primary", "key") or reader.clause("composite", "key"):
             key = True
         elif reader.peek() in ("encode", "compress", "level", "comment"):
             reader._advance()
@@ -181,9 +181,9 @@ def tag_value(reader: Reader) -> Value:
     sign = reader.one_of(("-", "+")) or ""
     tokens = scanner.scan(reader.sql, reader.position())
     token = next(tokens)
-    if token.sort not in _LITERALS or (sign and token.sort not in (scanner.INTEGER, scanner.FLOAT)):
-        if token.text not in ("null", "true", "false", "now", "today", "?"):
-            raise reader.error()
+    signed = bool(sign) and token.sort not in (scanner.INTEGER, scanner.FLOAT)
+    if (token.sort not in _LITERALS or signed) and token.text not in _LITERAL_WORDS:
+        raise reader.error()
     reader._advance()
     if token.text in ("now", "today"):
         if reader.accept("("):
@@ -197,6 +197,7 @@ def tag_value(reader: Reader) -> Value:
     return Value(token.sort, text, start)
 
 
+_LITERAL_WORDS = ("null", "true", "false", "now", "today", "?")
 _LITERALS = (scanner.STRING, scanner.INTEGER, scanner.FLOAT)
 
 

@@ -215,6 +215,13 @@ class Reader(Parser):
             if not self.accept(word):
                 raise self.error()
 
+    def clause(self, first: str, *rest: str) -> bool:
+        """Whether a clause such as GROUP BY comes next; after its first word the rest must follow."""
+        if not self.accept(first):
+            return False
+        self.expect(*rest)
+        return True
+
     def one_of(self, words: t.Container[str]) -> str | None:
         """Consume and return the current word if it is one of `words`."""
         word = self.peek()

@@ -38,7 +38,7 @@ NOT_ALLOWED_FUNCTION = (
 
 @dataclass(frozen=True)
 class RelationColumn:
-    """A column that FROM offers: its TDengine name, its SQL, the names it may be qualified by, and whether it is a tag."""
+    """A column that FROM offers: its name, its SQL, what it may be qualified by, and whether it is a tag."""
 
     name: str
     typed: Typed
@@ -300,7 +300,7 @@ class Scope:
         return _bool(f"regexp_matches({value.sql}, {pattern.sql})")
 
     def _comparable(self, left: Typed, right: Typed) -> tuple[str, str]:
-        """Two operands as SQL that compares as TDengine does: times with texts as times, texts with numbers as numbers."""
+        """Two operands as SQL that compares as TDengine does: text with a time as a time, with a number as a number."""
         if left.null or right.null:
             return left.sql, right.sql
         if left.type.kind is TIMESTAMP or right.type.kind is TIMESTAMP:
@@ -379,7 +379,7 @@ class Scope:
             return self._instant(value) if source.text else f"CAST({_whole(value)} AS BIGINT)"
         if kind.text:
             return self._as_text(value, target)
-        sql = f"coalesce(TRY_CAST(regexp_extract({value.sql}, '^\\s*[-+]?[0-9]*\\.?[0-9]*([eE][-+]?[0-9]+)?') AS DOUBLE), 0)"
+        sql = f"coalesce(TRY_CAST(regexp_extract({value.sql}, '{_LEADING_NUMBER}') AS DOUBLE), 0)"
         if source.text and kind.integer:
             digits = f"regexp_extract({value.sql}, '^\\s*[-+]?[0-9]+')"
             return _wrapped(f"coalesce(TRY_CAST({digits} AS HUGEINT), 0)", kind)
@@ -440,6 +440,7 @@ class Scope:
         )
 
 
+_LEADING_NUMBER = r"^\s*[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?"
 _PSEUDO = frozenset(["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"])
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 _NODES: dict[type[exp.Expr], Callable[[Scope, Any], Typed]] = {

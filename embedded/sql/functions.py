@@ -214,7 +214,7 @@ def _bytes(type_: Type, nchar: bool) -> int:
 
 
 def _concat_type(call: Call) -> Type:
-    """NCHAR if any argument is; TDengine adds up the bytes, each argument's two bytes of length included, and so do we."""
+    """NCHAR if any argument is. TDengine adds up the bytes, each argument's two bytes of length included."""
     nchar = any(argument.type.kind is NCHAR for argument in call.args)
     separators = 0
     args = call.args
@@ -475,8 +475,9 @@ def _ranked(direction: str) -> Render:
     """Whether a row is among the K with the greatest or least values."""
 
     def keep(call: Call) -> str:
-        order = f"{call.args[0].sql} {direction} NULLS LAST, {call.time()}"
-        return f"row_number() {_over(call, order)} <= {call.constant_integer(1, 1, 100)} AND {call.args[0].sql} IS NOT NULL"
+        value, count = call.args[0].sql, call.constant_integer(1, 1, 100)
+        number = f"row_number() {_over(call, f'{value} {direction} NULLS LAST, {call.time()}')}"
+        return f"{number} <= {count} AND {value} IS NOT NULL"
 
     return keep
 

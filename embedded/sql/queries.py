@@ -68,10 +68,10 @@ def _select(reader: Reader) -> Select:
         return Select(projections, distinct=distinct, tags_mode=tags_mode)
     source = _from(reader)
     where = reader.expression_node() if reader.accept("where") else None
-    partition = tuple(reader.listed(lambda: _projection(reader))) if reader.accept("partition", "by") else ()
+    partition = tuple(reader.listed(lambda: _projection(reader))) if reader.clause("partition", "by") else ()
     window = _window(reader)
     group: tuple[exp.Expr, ...] = ()
-    if reader.accept("group", "by"):
+    if reader.clause("group", "by"):
         group = tuple(reader.listed(lambda: _scalar(reader)))
     having = reader.expression_node() if reader.accept("having") else None
     return Select(projections, source, distinct, tags_mode, where, partition, window, group, having)
@@ -96,7 +96,7 @@ def _projection(reader: Reader) -> Projection:
 def _from(reader: Reader) -> FromItem:
     left: FromItem = _from_item(reader)
     while True:
-        if reader.accept("join") or reader.accept("inner", "join"):
+        if reader.accept("join") or reader.clause("inner", "join"):
             right = _from_item(reader)
             reader.expect("on")
             left = Join(left, right, reader.expression_node())
@@ -154,9 +154,8 @@ def _durations(reader: Reader) -> tuple[Duration, Duration]:
     reader.expect("(")
     interval = Duration.parse(reader.duration())
     offset = Duration()
-    if reader.accept(","):
-        if not reader.accept("auto"):
-            offset = Duration.parse(reader.duration())
+    if reader.accept(",") and not reader.accept("auto"):
+        offset = Duration.parse(reader.duration())
     reader.expect(")")
     return interval, offset
 
@@ -177,7 +176,7 @@ def _fill(reader: Reader) -> tuple[str | None, tuple[exp.Expr, ...]]:
 
 
 def _order(reader: Reader) -> tuple[OrderItem, ...]:
-    return tuple(reader.listed(lambda: _order_item(reader))) if reader.accept("order", "by") else ()
+    return tuple(reader.listed(lambda: _order_item(reader))) if reader.clause("order", "by") else ()
 
 
 def _order_item(reader: Reader) -> OrderItem:

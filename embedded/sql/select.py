@@ -429,7 +429,7 @@ class _SelectTranslator:
     # The parts.
 
     def _children(self) -> Relation | None:
-        """For a query of nothing but tags (SELECT TAGS, SELECT DISTINCT tbname) the children themselves, rows or not."""
+        """For a query of tags only (SELECT TAGS, SELECT DISTINCT tbname) the children themselves, with rows or not."""
         source = self.select.source
         if not isinstance(source, Source) or not (self.select.distinct or self.select.tags_mode):
             return None
@@ -535,9 +535,9 @@ class _SelectTranslator:
         return _order_sql(scope.typed(item.node).sql, item)
 
     def _by_time(self) -> list[str]:
-        if not self.relation.sort or self.relation.time is None:
-            return []
-        return [self.relation.time]
+        if self.relation.time is None or not (self.relation.sort or self.partition):
+            return list(self.env.partition)
+        return [*self.env.partition, self.relation.time]
 
 
 def _between(number: str, limit: tuple[int, int]) -> str:

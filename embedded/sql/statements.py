@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Union
 
 from sqlglot import exp
 
-from embedded.sql.times import Duration
+from embedded.sql.times import ZERO, Duration
 from embedded.types import Type
 
 
@@ -74,7 +73,7 @@ class Value:
 
 @dataclass(frozen=True)
 class ChildTable:
-    """USING: the child, its super table and its tags. Without `tag_names` the tags are in the order of the super table."""
+    """USING: a child, its super table and its tags, in the order of the super table if `tag_names` is None."""
 
     table: TableName
     stable: TableName
@@ -168,8 +167,8 @@ class Window:
     """A window clause: kind `interval`, `session`, `state`, `event` or `count`, with what is in its parentheses."""
 
     kind: str
-    interval: Duration = Duration()
-    offset: Duration = Duration()
+    interval: Duration = ZERO
+    offset: Duration = ZERO
     sliding: Duration | None = None
     expressions: tuple[exp.Expr, ...] = ()
     fill: str | None = None
@@ -208,7 +207,7 @@ class Join:
     condition: exp.Expr | None
 
 
-FromItem = Union[Source, Derived, Join]
+FromItem = Source | Derived | Join
 
 
 @dataclass(frozen=True)
@@ -243,17 +242,17 @@ class Query:
     slimit: tuple[int, int] | None = None
 
 
-Statement = Union[
-    CreateDatabase,
-    AlterDatabase,
-    DropDatabase,
-    UseDatabase,
-    CreateTable,
-    CreateChildTables,
-    DropTables,
-    AlterTable,
-    Describe,
-    Show,
-    Delete,
-    Query,
-]
+Statement = (
+    CreateDatabase
+    | AlterDatabase
+    | DropDatabase
+    | UseDatabase
+    | CreateTable
+    | CreateChildTables
+    | DropTables
+    | AlterTable
+    | Describe
+    | Show
+    | Delete
+    | Query
+)

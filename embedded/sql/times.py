@@ -52,6 +52,8 @@ class Duration:
         return round((moved - _EPOCH).total_seconds()) * UNITS_PER_SECOND[precision] + fraction
 
 
+ZERO = Duration()
+
 _TEXT = re.compile(
     r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?)?"
     r"\s*(?:(Z)|([+-])(\d{2}):?(\d{2})?)?\s*",

@@ -14,6 +14,7 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
+_BIGINT = Type.of(BIGINT)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def text_sql(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def integer(value: int, type_: Type = Type.of(BIGINT)) -> Typed:
+def integer(value: int, type_: Type = _BIGINT) -> Typed:
     """An integer constant (a timestamp too, by its type)."""
     return Typed(str(value) if value >= 0 else f"({value})", type_, value)
 

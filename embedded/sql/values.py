@@ -41,7 +41,7 @@ class Literals:
         self.moment = moment
 
     def convert(self, value: Value, column: Column, primary: bool = False) -> Any:
-        """The Python value for a column, None for NULL; 0x0216 with the offending text, or 0x2653 for too long a text."""
+        """The Python value for a column, None for NULL; raises 0x0216, or 0x2653 for too long a text."""
         kind = column.type.kind
         if value.text == "null" and (value.sort == scanner.WORD or (value.sort == scanner.STRING and not kind.text)):
             if primary:

@@ -211,7 +211,8 @@ def filled(
         f"{column.series or _filled(mode, column, partition)} AS c{at}" for at, column in enumerate(columns)
     )
     order = ", ".join([*(f"s.k{at}" for at in range(keys)), "s.w"])
-    return f"WITH g AS MATERIALIZED ({grouped}) SELECT {outputs} FROM ({series}) AS s LEFT JOIN g ON {same} ORDER BY {order}"
+    joined = f"({series}) AS s LEFT JOIN g ON {same}"
+    return f"WITH g AS MATERIALIZED ({grouped}) SELECT {outputs} FROM {joined} ORDER BY {order}"
 
 
 def _filled(mode: str, column: FillColumn, partition: str) -> str:
