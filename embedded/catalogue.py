@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -75,11 +75,13 @@ def describe(table: Table) -> list[tuple[Any, ...]]:
     return rows
 
 
-def show_create(table: Table, tag_values: Sequence[Any] = ()) -> str:
+def show_create(table: Table) -> str:
     """The text of SHOW CREATE TABLE."""
     if table.stable is not None:
         names = ", ".join(f"`{tag.name}`" for tag in table.stable.tags)
-        values = ", ".join(_tag_text(tag, value) for tag, value in zip(table.stable.tags, tag_values, strict=True))
+        values = ", ".join(
+            _tag_text(tag, value) for tag, value in zip(table.stable.tags, table.tag_values, strict=True)
+        )
         return f"CREATE TABLE `{table.name}` USING `{table.stable.name}` ({names}) TAGS ({values})"
     columns = ", ".join(_column_text(column) for column in table.columns)
     if not table.is_super:

@@ -301,8 +301,7 @@ class Session:
         if statement.what.startswith("create_"):
             assert statement.table is not None
             table = self.table(statement.table)
-            tags = self.storage.tags_of(table) if table.stable is not None else ()
-            sql = catalogue.show_create(table, tags)
+            sql = catalogue.show_create(table)
             return _shown("Table", 193, table.name, "Create Table", 3145726, sql)
         if statement.what == "tags":
             assert statement.table is not None
@@ -335,7 +334,7 @@ class Session:
         }
         fields = [Field(name, Type(VARCHAR, length)) for name, length in lengths.items()]
         head = (table.name, table.database.name, table.stable.name)
-        values = zip(table.stable.tags, self.storage.tags_of(table), strict=True)
+        values = zip(table.stable.tags, table.tag_values, strict=True)
         rows = [(*head, tag.name, str(tag.type), None if value is None else str(value)) for tag, value in values]
         return Result.of(fields, rows)
 

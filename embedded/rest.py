@@ -34,7 +34,7 @@ def head(fields: Sequence[Field]) -> str:
 
 
 def rows(batch: pa.RecordBatch, result: Result, zone: tzinfo | None, with_names: bool, more: bool) -> str:
-    """A batch of rows; `more` says that others went before."""
+    """A batch of rows; `more`: others went before. ValueError for NaN and infinity, which JSON does not have."""
     columns = [
         _values(array, field, result.precision, zone) for array, field in zip(batch.columns, result.fields, strict=True)
     ]
@@ -42,7 +42,7 @@ def rows(batch: pa.RecordBatch, result: Result, zone: tzinfo | None, with_names:
     listed: list[Any] = [list(row) for row in zip(*columns, strict=True)]
     if with_names:
         listed = [dict(zip(names, row, strict=True)) for row in listed]
-    return ("," if more else "") + json.dumps(listed, ensure_ascii=False)[1:-1]
+    return ("," if more else "") + json.dumps(listed, ensure_ascii=False, allow_nan=False)[1:-1]
 
 
 def tail(count: int) -> str:

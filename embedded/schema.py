@@ -7,6 +7,7 @@ their case and DuckDB's do not. A super table's rows are all in one DuckDB table
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from embedded.types import Type
 
@@ -38,7 +39,7 @@ class Database:
 
 @dataclass
 class Table:
-    """A plain table, a super table, or a child, which has the columns of its super table and a number of its own.
+    """A plain table, a super table, or a child, which has its super table's columns, a number and tag values.
 
     `columns[0]` is the primary timestamp. `ordered` says that the rows lie in the order of their timestamps.
     """
@@ -52,6 +53,7 @@ class Table:
     is_super: bool = False
     stable: Table | None = None
     child: int = 0
+    tag_values: tuple[Any, ...] = ()
     ordered: bool = True
 
     @property
@@ -70,14 +72,18 @@ class Table:
         return self.is_super or self.stable is not None
 
     def relation(self) -> str:
-        """What to select from in DuckDB: all columns, and for super tables and children the tags and `tbname`."""
-        if not self.has_children:
+        """What to select from in DuckDB: all columns, and for super tables the tags and `tbname`.
+
+        A child is not joined to its tags, which are constants: a join need not keep the order of the rows.
+        """
+        if self.stable is not None:
+            return f"(SELECT * FROM {self.data} WHERE child = {self.child})"
+        if not self.is_super:
             return self.data
-        tags = "".join(f", tags.{tag.physical}" for tag in (self.stable or self).tags)
-        only = "" if self.is_super else f" WHERE rows.child = {self.child}"
+        tags = "".join(f", tags.{tag.physical}" for tag in self.tags)
         return (
             f"(SELECT rows.*, tags.tbname{tags} FROM {self.data} AS rows "
-            f"JOIN {self.children} AS tags ON tags.child = rows.child{only})"
+            f"JOIN {self.children} AS tags ON tags.child = rows.child)"
         )
 
     def column(self, name: str) -> Column | None:

@@ -36,7 +36,7 @@ Reply = dict[str, Any]
 class Service:
     """What all sockets share: the storage, the threads that work on it, and the numbers of results."""
 
-    def __init__(self, storage: Storage, threads: int = 8) -> None:
+    def __init__(self, storage: Storage, threads: int = 32) -> None:
         self.storage = storage
         self.password = os.environ.get("TAOS_PASSWORD", "taosdata")
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embedded")
@@ -486,7 +486,13 @@ class RestHandler(RequestHandler):
             rows = 0
             with_names = self.get_query_argument("row_with_meta", "") == "true"
             while (batch := await self.service.run(result.next)) is not None:
-                self.write(await self.service.run(rest.rows, batch, result, session.zone, with_names, rows > 0))
+                try:
+                    text = await self.service.run(rest.rows, batch, result, session.zone, with_names, rows > 0)
+                except ValueError:
+                    # NaN and infinity: TDengine then answers with an empty body.
+                    self._write_buffer.clear()
+                    return
+                self.write(text)
                 await self.flush()
                 rows += batch.num_rows
             self.write(rest.tail(rows))

@@ -125,8 +125,9 @@ class Storage:
             newest = self._fetch(f"SELECT {child}, max(c0) FROM {table.data} GROUP BY ALL")
             self._newest[table.data] = {number: latest for number, latest in newest if latest is not None}
             if is_super:
-                for number, child_name, since in self._fetch(f"SELECT child, tbname, created FROM {table.children}"):
-                    database.tables[child_name] = _child(table, number, child_name, since)
+                for number, child_name, since, *values in self._fetch(f"SELECT * FROM {table.children}"):
+                    database.tables[child_name] = _child(table, number, child_name, since, values)
+                    self._last_id = max(self._last_id, number)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -246,7 +247,7 @@ class Storage:
                 if present.stable is not stable:
                     raise TDengineError(errors.TABLE_EXISTS, "Table already exists")
                 return present
-            child = _child(stable, self._new_id(), name, _now_ms())
+            child = _child(stable, self._new_id(), name, _now_ms(), tags)
             marks = ", ".join("?" * (3 + len(tags)))
             self._writer.execute(
                 f"INSERT INTO {stable.children} VALUES ({marks})", [child.child, name, child.created, *tags]
@@ -296,10 +297,13 @@ class Storage:
                 self._writer.execute(
                     "UPDATE tables SET columns = ?, tags = ? WHERE id = ?", [_json(columns), _json(tags), table.id]
                 )
-            table.columns, table.tags = columns, tags
+            kept = {tag.physical: at for at, tag in enumerate(table.tags)}
             for child in table.database.tables.values():
                 if child.stable is table:
                     child.columns = columns
+                    had = child.tag_values
+                    child.tag_values = tuple(had[kept[t.physical]] if t.physical in kept else None for t in tags)
+            table.columns, table.tags = columns, tags
 
     def set_tag(self, child: Table, tag: Column, value: Any) -> None:
         """Change one tag of a child."""
@@ -307,12 +311,8 @@ class Storage:
             self._writer.execute(
                 f"UPDATE {child.children} SET {tag.physical} = ? WHERE child = ?", [value, child.child]
             )
-
-    def tags_of(self, child: Table) -> tuple[Any, ...]:
-        """The values of a child's tags, in the order of its super table's tags."""
-        names = ", ".join(tag.physical for tag in (child.stable or child).tags)
-        with self._lock:
-            return self._fetch(f"SELECT {names} FROM {child.children} WHERE child = ?", [child.child])[0]
+            values = zip((child.stable or child).tags, child.tag_values, strict=True)
+            child.tag_values = tuple(value if known is tag else old for known, old in values)
 
     def _new_id(self) -> int:
         self._last_id += 1
@@ -465,9 +465,17 @@ def _combined(writes: list[Write]) -> tuple[pa.Table, int]:
     return combined.append_column("stored", stored), combined.num_rows
 
 
-def _child(stable: Table, number: int, name: str, created: int) -> Table:
+def _child(stable: Table, number: int, name: str, created: int, tags: Sequence[Any]) -> Table:
     return Table(
-        number, stable.database, name, created, stable.columns, stable=stable, child=number, ordered=stable.ordered
+        number,
+        stable.database,
+        name,
+        created,
+        stable.columns,
+        stable=stable,
+        child=number,
+        tag_values=tuple(tags),
+        ordered=stable.ordered,
     )
 
 

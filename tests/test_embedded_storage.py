@@ -148,7 +148,7 @@ def test_everything_is_there_again_when_a_file_is_opened_anew(tmp_path: Path) ->
     database = again.database("d")
     assert (database.precision, database.options, set(database.tables)) == ("us", {"keep": "10"}, {"t", "s", "c1"})
     assert content(again, database.tables["t"]) == [(1, 1, None), (2, 2, None)]
-    assert again.tags_of(database.tables["c1"]) == ("x",)
+    assert database.tables["c1"].tag_values == ("x",)
     again.write([write(database.tables["t"], [2], b=["late"]), write(database.tables["c1"], [1], b=["y"])])
     assert content(again, database.tables["t"]) == [(1, 1, None), (2, 2, "late")]
     assert again.create_table(database, "u", COLUMNS, None).id > database.tables["s"].id

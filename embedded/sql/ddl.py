@@ -1,7 +1,7 @@
 """The rules of everything that is neither SELECT nor INSERT."""
 
 from embedded import types
-from embedded.errors import COLUMN_LENGTH, SYNTAX, TDengineError, unsupported
+from embedded.errors import COLUMN_LENGTH, IDENTIFIER, SYNTAX, TDengineError, unsupported
 from embedded.sql import scanner
 from embedded.sql.dialect import Reader
 from embedded.sql.statements import (
@@ -96,9 +96,15 @@ def _if_exists(reader: Reader) -> bool:
     return True
 
 
+def _checked_name(name: str, longest: int) -> str:
+    if len(name.encode()) > longest:
+        raise TDengineError(IDENTIFIER, f"Invalid identifier name: {name}")
+    return name
+
+
 def _create_database(reader: Reader) -> CreateDatabase:
     if_not_exists = _if_not_exists(reader)
-    name = reader.name()
+    name = _checked_name(reader.name(), 64)
     options = _database_options(reader)
     precision = options.pop("precision", "ms")
     if precision not in PRECISIONS:
@@ -124,6 +130,7 @@ def _option_value(reader: Reader) -> str:
 def _create_table(reader: Reader, must_be_super: bool) -> Statement:
     if_not_exists = _if_not_exists(reader)
     table = reader.table_name()
+    _checked_name(table.name, 192)
     if reader.peek() == "using" and not must_be_super:
         return _create_children(reader, table, if_not_exists)
     columns = tuple(reader.parenthesised(lambda: _column(reader)))
@@ -138,7 +145,7 @@ def _create_table(reader: Reader, must_be_super: bool) -> Statement:
 
 
 def _column(reader: Reader) -> ColumnDefinition:
-    name = reader.name()
+    name = _checked_name(reader.name(), 64)
     type_ = reader.type()
     if type_.kind.size == 0 and type_.length < 1:
         raise TDengineError(COLUMN_LENGTH, "Invalid column length for var length type")

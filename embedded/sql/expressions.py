@@ -140,6 +140,8 @@ class Scope:
         ]
         if not found and name == "tbname":
             return self._pseudo(name)
+        if qualifier and not any(qualifier in column.qualifiers for column in self.relation.columns):
+            raise TDengineError(errors.TABLE_MISSING, f"Table does not exist: {qualifier}")
         if not found:
             raise TDengineError(errors.COLUMN_MISSING, f"Invalid column name: {name}")
         if len(found) > 1 and len({column.qualifiers for column in found}) > 1:
@@ -163,7 +165,7 @@ class Scope:
             if self.relation.tbname is None:
                 raise TDengineError(errors.COLUMN_MISSING, "Invalid column name: tbname")
             typed = Typed(self.relation.tbname, TBNAME_TYPE, exact=True)
-            return typed if not self.relation.tbname.startswith("r") else self._row_value(typed, tag=False)
+            return typed if self.relation.tbname.startswith("'") else self._row_value(typed, tag=False)
         if name in ("_rowts", "_c0"):
             if self.relation.time is None:
                 raise TDengineError(errors.COLUMN_MISSING, f"Invalid column name: {name}")

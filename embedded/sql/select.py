@@ -36,7 +36,7 @@ from embedded.sql.statements import (
     Union_,
     Window,
 )
-from embedded.sql.typed import Environment, Typed, text_sql
+from embedded.sql.typed import Environment, Typed, constant, text_sql
 from embedded.sql.windows import FillColumn, WindowPlan
 from embedded.types import NULL_TYPE, Field
 
@@ -176,11 +176,15 @@ class _Translator:
             RelationColumn(column.name, Typed(f"{name}.{column.physical}", column.type, exact=True), qualifiers)
             for column in table.columns
         ]
-        tags = [
-            RelationColumn(tag.name, Typed(f"{name}.{tag.physical}", tag.type, exact=True), qualifiers, tag=True)
-            for tag in (table.stable or table).tags
-        ]
-        tbname = f"{name}.tbname" if table.has_children else text_sql(table.name)
+        if table.stable is not None:
+            values = zip(table.stable.tags, table.tag_values, strict=True)
+            tags = [RelationColumn(tag.name, constant(value, tag.type), qualifiers, tag=True) for tag, value in values]
+        else:
+            tags = [
+                RelationColumn(tag.name, Typed(f"{name}.{tag.physical}", tag.type, exact=True), qualifiers, tag=True)
+                for tag in table.tags
+            ]
+        tbname = f"{name}.tbname" if table.is_super else text_sql(table.name)
         return Relation(
             f"{table.relation()} AS {name}",
             (*columns, *tags),

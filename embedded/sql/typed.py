@@ -80,6 +80,14 @@ def text(value: str) -> Typed:
     return Typed(text_sql(value), Type(VARCHAR, len(value.encode())), value, exact=True)
 
 
+def constant(value: Any, type_: Type) -> Typed:
+    """A value of a type, in a form that GROUP BY does not take for a column's number."""
+    if value is None:
+        return Typed(f"CAST(NULL AS {type_.kind.duckdb})", type_, None, exact=True)
+    sql = text_sql(value) if isinstance(value, str) else text_sql(repr(value))
+    return Typed(f"CAST({sql} AS {type_.kind.duckdb})", type_, value, exact=True)
+
+
 def boolean(value: bool) -> Typed:
     """A BOOL constant."""
     return Typed("TRUE" if value else "FALSE", Type.of(BOOL), value, exact=True)
