@@ -274,19 +274,30 @@ class Scope:
         return _bool(f"({self.typed(node.this).sql} IS NULL)")
 
     def _comparison(self, node: exp.Binary) -> Typed:
-        left, right = self._comparable(self.typed(node.left), self.typed(node.right))
-        return _bool(f"({left} {_COMPARISONS[type(node)]} {right})")
+        return _bool(self._compared(self.typed(node.left), _COMPARISONS[type(node)], self.typed(node.right)))
 
     def _between(self, node: exp.Between) -> Typed:
         value = self.typed(node.this)
-        low = self._comparable(value, self.typed(node.args["low"]))
-        high = self._comparable(value, self.typed(node.args["high"]))
-        return _bool(f"({low[0]} >= {low[1]} AND {high[0]} <= {high[1]})")
+        low = self._compared(value, ">=", self.typed(node.args["low"]))
+        return _bool(f"({low} AND {self._compared(value, '<=', self.typed(node.args['high']))})")
 
     def _in(self, node: exp.In) -> Typed:
         value = self.typed(node.this)
-        pairs = [self._comparable(value, self.typed(item)) for item in node.expressions]
-        return _bool(f"({pairs[0][0]} IN ({', '.join(item for _, item in pairs)}))")
+        items = [self.typed(item) for item in node.expressions]
+        if value.type.kind.text and all(item.type.kind.text for item in items):
+            return _bool(f"({value.sql} IN ({', '.join(item.sql for item in items)}))")
+        return _bool("(" + " OR ".join(self._compared(value, "=", item) for item in items) + ")")
+
+    def _compared(self, left: Typed, operator: str, right: Typed) -> str:
+        """A comparison; TDengine takes two floating-point numbers for equal that are within 4 FLT_EPSILON (tcompare.h).
+
+        So `WHERE f = 0.1` finds a FLOAT of 0.1, which is 0.10000000149.
+        """
+        one, other = self._comparable(left, right)
+        if not {left.type.kind, right.type.kind} <= {FLOAT, DOUBLE} or left.null or right.null:
+            return f"({one} {operator} {other})"
+        difference = f"CAST({one} AS DOUBLE) - CAST({other} AS DOUBLE)"
+        return f"({_TOLERANT[operator].format(difference)})"
 
     def _like(self, node: exp.Like) -> Typed:
         value, pattern = self.typed(node.this), self.typed(node.expression)
@@ -444,6 +455,14 @@ class Scope:
 
 _LEADING_NUMBER = r"^\s*[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?"
 _PSEUDO = frozenset(["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"])
+_TOLERANT = {
+    "=": "abs({0}) <= 4.76837158203125e-07",
+    "<>": "abs({0}) > 4.76837158203125e-07",
+    ">": "{0} > 4.76837158203125e-07",
+    ">=": "{0} >= -4.76837158203125e-07",
+    "<": "{0} < -4.76837158203125e-07",
+    "<=": "{0} <= 4.76837158203125e-07",
+}
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 _NODES: dict[type[exp.Expr], Callable[[Scope, Any], Typed]] = {
     exp.Column: Scope._column,

@@ -129,7 +129,9 @@ class Function:
             raise call.fail(errors.PARAMETER_COUNT, "number of parameters")
         for at, argument in enumerate(call.args):
             accepts = self.accepts[min(at, len(self.accepts) - 1)]
-            if not argument.null and not accepts(argument.type.kind):
+            # A negative integer literal is a DOUBLE by its sign, and an integer all the same.
+            whole = isinstance(argument.value, int) and argument.type.kind is DOUBLE
+            if not argument.null and not accepts(BIGINT if whole else argument.type.kind):
                 raise call.bad_type()
 
 
@@ -636,9 +638,17 @@ FUNCTIONS: dict[str, Function] = {
 BOOLEAN = Type.of(BOOL)
 
 
+_ONLY_IN_TDENGINE = frozenset(
+    """char cols date dayname find_in_set forecast greatest histogram interp least leastsquares like_in_set position
+    repeat statecount stateduration substring_index to_char to_json to_timestamp week weekofyear""".split()
+)
+
+
 def find(name: str) -> Function:
-    """The function of that name; 0x0374 if TDengine has none (or this server does not know it)."""
+    """The function of that name; 0x0374 if TDengine has none."""
     function = FUNCTIONS.get(name)
+    if function is None and name in _ONLY_IN_TDENGINE:
+        raise errors.unsupported(f"the function {name.upper()}")
     if function is None:
         raise TDengineError(errors.FUNCTION_MISSING, "Func not exists")
     return function
