@@ -22,13 +22,19 @@ class Viewer(PerspectiveTornadoHandler):
         self.everyone.add(self)
         self.status.viewers = len(self.everyone)
 
+    def on_message(self, message: str | bytes) -> None:
+        if self in self.everyone:
+            super().on_message(message)
+
     def on_close(self) -> None:
-        super().on_close()
-        self.everyone.discard(self)
-        self.status.viewers = len(self.everyone)
+        if self in self.everyone:
+            self.everyone.discard(self)
+            self.status.viewers = len(self.everyone)
+            super().on_close()
 
     @classmethod
     def close_all(cls, reason: str) -> None:
-        """Close every viewer's websocket, so that each one connects again and opens the table anew."""
+        """End every viewer's session, and with it its views, and close its websocket, so that it connects again."""
         for viewer in list(cls.everyone):
+            viewer.on_close()
             viewer.close(1012, reason)

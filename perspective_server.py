@@ -33,8 +33,8 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
         async for message, rows in feed:
             if message["kind"] == "table" and rows != schema:
                 if table is not None:
-                    table.delete(lazy=True)
                     Viewer.close_all("the table has other columns now")
+                    table.delete()
                 table, schema = client.table(rows, name=options.name, limit=options.limit), rows
             elif message["kind"] == "append" and rows:
                 table.update(rows)

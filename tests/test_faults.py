@@ -18,6 +18,8 @@ from parts import Part, free_port, get_json, sql
 from viewers import Viewer
 from waiting import eventually
 
+pytestmark = pytest.mark.alone
+
 RECOVERY_SECONDS = 5.0
 STALL_MS = 100.0
 OUTAGE_MS = 4000.0

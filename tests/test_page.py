@@ -143,3 +143,30 @@ def test_the_page_follows_a_server_that_restarts_and_keeps_the_users_layout(
     assert len(times) == 1000
     config = watched.page.evaluate("document.querySelector('perspective-viewer').save()")
     assert config["group_by"] == ["client"]
+
+
+def test_the_replica_in_the_page_follows_when_rows_are_deleted(
+    browser: Browser, start: Start, taos_port: int, server: str
+) -> None:
+    start("producer.py", "--taos-port", str(taos_port), "--batches", "4").wait()
+    watched = Watched(browser)
+    watched.page.goto(server)
+    rows = f"const c = await (async () => {{ {ROWS('{}')} }})(); return "
+    newest = watched.until(rows + "c.timestamp.length === 1000 && c.timestamp.at(-1)")
+    sql(taos_port, f"DELETE FROM stocks.stocks_values WHERE `timestamp` > {newest - 400}")
+    watched.until(rows + f"c.timestamp.length === 600 && c.timestamp.at(-1) === {newest - 400}")
+    assert watched.problems == []
+
+
+def test_the_page_follows_a_table_whose_columns_change(
+    browser: Browser, start: Start, taos_port: int, server: str
+) -> None:
+    start("producer.py", "--taos-port", str(taos_port), "--batches", "1").wait()
+    watched = Watched(browser)
+    watched.page.goto(server)
+    columns = f"const c = await (async () => {{ {ROWS('{}')} }})(); return "
+    watched.until(columns + "c.open")
+    sql(taos_port, "ALTER TABLE stocks.stocks_values DROP COLUMN open")
+    sql(taos_port, "ALTER TABLE stocks.stocks_values ADD COLUMN note NCHAR(8)")
+    watched.until(columns + "c.note && !c.open && c.note.length === 250")
+    assert watched.problems == []

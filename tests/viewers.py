@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import perspective
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ class Viewer:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.socket: WebSocketClientConnection = self.call(self._connect(address.replace("http", "ws") + "/websocket"))
+        connecting = self._connect(address.replace("http", "ws") + "/websocket")
+        self.socket = asyncio.run_coroutine_threadsafe(connecting, self.loop).result(15)
 
     async def _connect(self, address: str) -> WebSocketClientConnection:
         socket = await websocket_connect(address, max_message_size=100 * 2**20)
@@ -52,10 +54,14 @@ class Viewer:
             await self.client.handle_response(message)
 
     def call(self, what: Awaitable[T], seconds: float = 15) -> T:
-        """The result of something awaitable of the client's."""
+        """The result of something awaitable of the client's. Raises ConnectionError where the socket closes before."""
 
         async def result() -> T:
-            return await what
+            task = asyncio.ensure_future(what)
+            await asyncio.wait({task, self.reading}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ConnectionError("the server has closed the websocket")
+            return task.result()
 
         return asyncio.run_coroutine_threadsafe(result(), self.loop).result(seconds)
 
@@ -131,7 +137,12 @@ class Watched:
                 if (value || Date.now() > end) return value;
             }
         }"""
-        value = self.page.evaluate(poll, [script, seconds * 1000])
+        try:
+            value = self.page.evaluate(poll, [script, seconds * 1000])
+        except PlaywrightError as error:
+            if "context was destroyed" not in str(error):
+                raise
+            value = self.page.evaluate(poll, [script, seconds * 1000])  # the page has reloaded itself
         assert value, f"not within {seconds} s: {script}"
         return value
 
