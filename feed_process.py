@@ -20,7 +20,7 @@ STALE_SECONDS = 2.0
 """After so long without a message, what is shown is no longer called live."""
 
 SILENT_SECONDS = 8.0
-"""After so long without one the child is ended and started again: longer than its longest call, or its longest pause, takes."""
+"""After so long without one the child is replaced: longer than its longest call, or its longest pause, takes."""
 
 Message = tuple[dict[str, Any], bytes]
 
