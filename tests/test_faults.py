@@ -44,7 +44,8 @@ class Demo:
 
     def age_ms(self) -> float:
         """The age of the newest row that is shown."""
-        return time.time() * 1000 - self.status["newest"]
+        newest: int = self.status["newest"]
+        return time.time() * 1000 - newest
 
     def is_live(self) -> bool:
         """Live, with rows of the last second."""
