@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import duckdb
 from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from embedded.server import Service, make_app
 from embedded.storage import Storage
@@ -69,8 +70,9 @@ async def serve(options: argparse.Namespace, storage: Storage) -> None:
     """Answer until SIGINT or SIGTERM; OSError if the port cannot be had."""
     service = Service(storage)
     server = HTTPServer(make_app(service), max_body_size=256 * 1024 * 1024)
-    server.listen(options.port, options.address)
-    port = next(iter(server._sockets.values())).getsockname()[1]
+    sockets = bind_sockets(options.port, options.address)
+    server.add_sockets(sockets)
+    port = sockets[0].getsockname()[1]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

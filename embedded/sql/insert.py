@@ -3,12 +3,17 @@
 Values are literals only, errors have code 0x0216 and quote at most 63 bytes, and commas between rows may be left out.
 """
 
+import re
+
 from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, INVALID_OPERATION, TDengineError, insert_error
 from embedded.sql import scanner
 from embedded.sql.scanner import Token
 from embedded.sql.statements import ChildTable, InsertClause, Row, TableName, Value
 from embedded.sql.times import Duration
 
+_PLAIN = re.compile(r"\s*(?:'([^'\\]*)'|(-?[0-9]+)|(-?[0-9]+\.[0-9]+)|(null|true|false))\s*(?=[,)])")
+_PLAIN_STRING = 1
+_PLAIN_SORTS = ("", scanner.STRING, scanner.INTEGER, scanner.FLOAT, scanner.WORD)
 _NUMBERS = (scanner.INTEGER, scanner.FLOAT)
 _WORDS = ("null", "true", "false", "now", "today")
 
@@ -109,8 +114,21 @@ class InsertReader:
         return ChildTable(table or TableName(None, ""), stable, names, values)
 
     def _row(self) -> Row:
-        self._next()
+        """A row, of which the current token is the opening parenthesis.
+
+        Plain literals are read by one match each; from the first other one on it is tokens.
+        """
         values: list[Value] = []
+        at = self._current.end
+        while found := _PLAIN.match(self.sql, at):
+            group = found.lastindex or 1
+            start = found.start(group) - (group == _PLAIN_STRING)
+            values.append(Value(_PLAIN_SORTS[group], found[group], start))
+            at = found.end() + 1
+            if self.sql[at - 1] == ")":
+                self._continue(at)
+                return Row(tuple(values), at - 1)
+        self._continue(at)
         while True:
             values.append(self._value())
             text, end = self._current.text, self._current.start
@@ -171,6 +189,11 @@ class InsertReader:
         return Value(value.sort, value.text, value.start, (1 if sign == "+" else -1, Duration.parse(duration.text)))
 
     _last_end = 0
+
+    def _continue(self, at: int) -> None:
+        """Go on with the token at that position."""
+        self._tokens = scanner.scan(self.sql, at)
+        self._current = next(self._tokens)
 
     def _next(self) -> Token:
         self._last_end = self._current.end

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -61,8 +62,7 @@ class CreateTable:
     if_not_exists: bool
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A literal of INSERT or TAGS: the scanner's sort and text and where it starts; `text` of a string is its value."""
 
     sort: str
@@ -125,8 +125,7 @@ class Show:
     only: str | None = None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of VALUES, and where its closing parenthesis is."""
 
     values: tuple[Value, ...]

@@ -58,24 +58,37 @@ class Literals:
 
         Rows of one key are merged: in each column the last that is not NULL wins.
         """
-        keys = [at for at, column in enumerate(columns) if at == 0 or column.key]
-        merged: dict[tuple[Any, ...], list[Any]] = {}
-        for row in rows:
-            self.check_count(row, len(columns))
-            values = [
-                self.convert(value, column, primary=at == 0)
-                for at, (value, column) in enumerate(zip(row.values, columns, strict=True))
+        try:
+            if any(len(row.values) != len(columns) for row in rows):
+                raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
+            converted = [
+                self._column([row.values[at] for row in rows], column, primary=at == 0)
+                for at, column in enumerate(columns)
             ]
-            key = tuple(values[at] for at in keys)
-            present = merged.get(key)
-            if present is None:
-                merged[key] = values
-            else:
-                merged[key] = [old if new is None else new for old, new in zip(present, values, strict=True)]
+        except TDengineError:
+            self._first_error(columns, rows)
+            raise
+        keys = [at for at, column in enumerate(columns) if at == 0 or column.key]
+        if len(set(zip(*(converted[at] for at in keys), strict=True))) < len(rows):
+            converted = _merged(converted, keys)
+        return [pa.array(values, column.type.kind.arrow) for values, column in zip(converted, columns, strict=True)]
+
+    def _column(self, values: Sequence[Value], column: Column, primary: bool) -> list[Any]:
+        """`convert` for many values."""
+        rule = _CONVERSIONS.get(column.type.kind, Literals._integer)
         return [
-            pa.array(values, column.type.kind.arrow)
-            for values, column in zip(zip(*merged.values(), strict=True), columns, strict=True)
+            self.convert(value, column, primary)
+            if value.text == "null" or value.shift is not None
+            else rule(self, value, column)
+            for value in values
         ]
+
+    def _first_error(self, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        """Raise the error that comes first in the order of the text, which is the one that TDengine gives."""
+        for row in rows:
+            for at, (value, column) in enumerate(zip(row.values, columns, strict=False)):
+                self.convert(value, column, primary=at == 0)
+            self.check_count(row, len(columns))
 
     def check_count(self, row: Row, columns: int) -> None:
         """Raise unless a row has as many values as there are columns."""
@@ -91,14 +104,13 @@ class Literals:
 
     def _integer(self, value: Value, column: Column) -> int:
         kind = column.type.kind
-        name = " ".join(reversed(kind.name.lower().split()))
         number = _to_integer(value)
-        if number is None or (kind.unsigned and number < 0):
+        if number is not None and kind.low <= number <= kind.high:
+            return number
+        name = " ".join(reversed(kind.name.lower().split()))
+        if number is None or kind.size == 8 or (kind.unsigned and number < 0):
             raise self.error(value, f"invalid {name} data")
-        if not kind.low <= number <= kind.high:
-            whole = kind.size == 8
-            raise self.error(value, f"invalid {name} data" if whole else f"{name} data overflow")
-        return number
+        raise self.error(value, f"{name} data overflow")
 
     def _float(self, value: Value, column: Column) -> float:
         kind = column.type.kind
@@ -149,6 +161,19 @@ class Literals:
         raise unsupported(f"values of type {column.type.kind.name}")
 
 
+def _merged(columns: list[list[Any]], keys: Sequence[int]) -> list[list[Any]]:
+    """The rows of one key made one: in each column the last value that is not NULL."""
+    merged: dict[tuple[Any, ...], list[Any]] = {}
+    for row in zip(*columns, strict=True):
+        key = tuple(row[at] for at in keys)
+        present = merged.get(key)
+        if present is None:
+            merged[key] = list(row)
+        else:
+            merged[key] = [old if new is None else new for old, new in zip(present, row, strict=True)]
+    return [list(column) for column in zip(*merged.values(), strict=True)]
+
+
 _CONVERSIONS: dict[Kind, Callable[[Literals, Value, Column], Any]] = {
     BOOL: Literals._bool,
     FLOAT: Literals._float,
@@ -159,27 +184,31 @@ _CONVERSIONS: dict[Kind, Callable[[Literals, Value, Column], Any]] = {
 }
 
 
+_NUMERIC = frozenset([scanner.INTEGER, scanner.FLOAT, scanner.STRING])
+
+
 def _to_integer(value: Value) -> int | None:
     """An integer from a number (rounded) or from the text of one."""
-    if value.sort not in (scanner.INTEGER, scanner.FLOAT, scanner.STRING):
+    if value.sort not in _NUMERIC:
         return None
     text = value.text.strip()
     try:
-        return int(text, 0) if text.lstrip("+-").startswith(("0x", "0b")) else int(text)
+        return int(text)
     except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
+        number = _to_float(value)
+    if number is None:
         return None
     return math.floor(abs(number) + 0.5) * (-1 if number < 0 else 1) if math.isfinite(number) else None
 
 
 def _to_float(value: Value) -> float | None:
-    if value.sort not in (scanner.INTEGER, scanner.FLOAT, scanner.STRING):
+    if value.sort not in _NUMERIC:
         return None
-    text = value.text.strip()
     try:
-        return float(int(text, 0)) if text.lstrip("+-").startswith(("0x", "0b")) else float(text)
+        return float(value.text)
+    except ValueError:
+        pass
+    try:
+        return float(int(value.text, 0))
     except (ValueError, OverflowError):
         return None
