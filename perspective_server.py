@@ -59,15 +59,16 @@ def make_app(server: perspective.Server, status: Status) -> tornado.web.Applicat
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line. Exits with 2 and one line for a wrong option."""
-    parser = tdengine.Parser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--address", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=tdengine.port_number, default=8080, help="port to listen on")
-    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds between two polls")
-    parser.add_argument("--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show")
-    parser.add_argument("--name", default="stock_values", help="what viewers call the table")
+    parser = tdengine.Parser(description=__doc__)
+    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=tdengine.port_number, default=8080, help="port to listen on (8080)")
+    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds between two polls (250)")
     parser.add_argument(
-        "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="how much to log"
+        "--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show (1000)"
     )
+    parser.add_argument("--name", default="stock_values", help="what viewers call the table (stock_values)")
+    levels = ["debug", "info", "warning", "error"]
+    parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     tdengine.add_options(parser)
     return parser.parse_args(arguments)
 

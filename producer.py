@@ -156,14 +156,16 @@ def main(options: argparse.Namespace, stop: threading.Event) -> int:
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line. Exits with 2 and one line for a wrong option."""
-    parser = tdengine.Parser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--rows", type=tdengine.positive, default=250, help="rows a batch")
-    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds that a batch covers")
-    parser.add_argument("--batches", type=tdengine.positive, help="stop after so many batches")
+    parser = tdengine.Parser(description=__doc__)
+    parser.add_argument("--rows", type=tdengine.positive, default=250, help="rows a batch (250)")
+    parser.add_argument(
+        "--interval", type=tdengine.positive, default=250, help="milliseconds that a batch covers (250)"
+    )
+    parser.add_argument("--batches", type=tdengine.positive, help="stop after so many batches (never)")
     parser.add_argument(
         "--precision",
         choices=tdengine.TICKS_PER_SECOND,
-        help="of the database's timestamps (default: as it is there, ms in a new one)",
+        help="of the database's timestamps (as they are, ms in a new database)",
     )
     tdengine.add_options(parser)
     options = parser.parse_args(arguments)

@@ -85,18 +85,18 @@ class Parser(argparse.ArgumentParser):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where the table is. Each defaults to its environment variable, then to the demo's."""
-    environment = os.environ.get
-    group = parser.add_argument_group("TDengine", "the password is read from TAOS_PASSWORD alone (default: taosdata)")
-    group.add_argument("--taos-host", default=environment("TAOS_HOST", "localhost"), help="TAOS_HOST (localhost)")
-    group.add_argument(
-        "--taos-port", type=port_number, default=environment("TAOS_PORT", "6041"), help="TAOS_PORT (6041)"
-    )
-    group.add_argument("--taos-user", default=environment("TAOS_USER", "root"), help="TAOS_USER (root)")
-    group.add_argument(
-        "--database", type=identifier, default=environment("TAOS_DATABASE", "stocks"), help="TAOS_DATABASE (stocks)"
-    )
-    default = environment("TAOS_TABLE", "stocks_values")
-    group.add_argument("--table", type=identifier, default=default, help="TAOS_TABLE (stocks_values)")
+    group = parser.add_argument_group("TDengine", "the password is read from TAOS_PASSWORD alone (taosdata)")
+
+    def add(name: str, type_: Callable[[str], Any], default: str, what: str) -> None:
+        variable = f"TAOS_{name.removeprefix('taos-').upper()}"
+        default, otherwise = os.environ.get(variable, default), default
+        group.add_argument(f"--{name}", type=type_, default=default, help=f"{what} ({variable}, else {otherwise})")
+
+    add("taos-host", str, "localhost", "host")
+    add("taos-port", port_number, "6041", "port of taosAdapter, which speaks WebSocket")
+    add("taos-user", str, "root", "user")
+    add("database", identifier, "stocks", "database")
+    add("table", identifier, "stocks_values", "table or super table")
 
 
 def settings(options: argparse.Namespace) -> Settings:
