@@ -338,21 +338,10 @@ _ACTIONS: dict[str, Callable[[SocketHandler, Reply], Awaitable[Reply | None]]] =
     "exec": SocketHandler._exec,
     "close": SocketHandler._stmt2_close,
 }
-_WITH_STATEMENT = frozenset(
-    [
-        "stmt2_prepare",
-        "stmt2_exec",
-        "stmt2_result",
-        "stmt2_close",
-        "init",
-        "prepare",
-        "set_table_name",
-        "set_tags",
-        "add_batch",
-        "exec",
-        "close",
-    ]
-)
+_WITH_STATEMENT_TEXT = """
+    stmt2_prepare stmt2_exec stmt2_result stmt2_close init prepare set_table_name set_tags add_batch exec close
+"""
+_WITH_STATEMENT = frozenset(_WITH_STATEMENT_TEXT.split())
 _BINARY_ACTIONS = {
     frames.QUERY: "binary_query",
     frames.VALIDATE: "validate_sql",

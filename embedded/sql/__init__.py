@@ -1,6 +1,8 @@
 """TDengine's SQL: text into typed statements, and queries into DuckDB's SQL.
 
-`scanner` makes tokens, `reader` reads statements of DDL and INSERT from them, `dialect` is the sqlglot dialect that
-reads expressions, `parser` puts them together; `functions` is the table of functions, `select` resolves names, infers
-types and translates. Nothing here runs SQL. What cannot be translated raises.
+`scanner` makes tokens. `parser` reads a statement from them by the rules of `insert`, `ddl` and `queries`; expressions
+are read by the sqlglot dialect in `dialect`. `select` translates a query: `expressions` resolves names and infers types
+with the table of `functions`, `windows` does the window clauses, `values` the literals of INSERT.
+
+Nothing here runs SQL. What cannot be translated raises.
 """

@@ -26,46 +26,17 @@ from embedded.sql.times import Duration
 from embedded.types import PRECISIONS, Type
 
 # Options of CREATE DATABASE; all are accepted, of which only PRECISION and KEEP mean something here.
-_DATABASE_OPTIONS = frozenset(
-    [
-        "buffer",
-        "cachemodel",
-        "cachesize",
-        "comp",
-        "duration",
-        "encrypt_algorithm",
-        "keep",
-        "keep_time_offset",
-        "maxrows",
-        "minrows",
-        "pages",
-        "pagesize",
-        "precision",
-        "replica",
-        "replicas",
-        "retentions",
-        "schemaless",
-        "single_stable",
-        "stt_trigger",
-        "table_prefix",
-        "table_suffix",
-        "tsdb_pagesize",
-        "vgroups",
-        "wal_fsync_period",
-        "wal_level",
-        "wal_retention_period",
-        "wal_retention_size",
-        "wal_roll_period",
-        "wal_segment_size",
-        "s3_chunkpages",
-        "s3_keeplocal",
-        "s3_compact",
-        "compact_interval",
-        "compact_time_offset",
-        "compact_time_range",
-    ]
-)
-_TABLE_OPTIONS = frozenset(["comment", "ttl", "sma", "max_delay", "watermark", "rollup", "delete_mark", "keep"])
+_DATABASE_OPTIONS_TEXT = """
+    buffer cachemodel cachesize comp duration encrypt_algorithm keep keep_time_offset maxrows minrows pages pagesize
+    precision replica replicas retentions schemaless single_stable stt_trigger table_prefix table_suffix tsdb_pagesize
+    vgroups wal_fsync_period wal_level wal_retention_period wal_retention_size wal_roll_period wal_segment_size
+    s3_chunkpages s3_keeplocal s3_compact compact_interval compact_time_offset compact_time_range
+"""
+_DATABASE_OPTIONS = frozenset(_DATABASE_OPTIONS_TEXT.split())
+_TABLE_OPTIONS_TEXT = """
+    comment ttl sma max_delay watermark rollup delete_mark keep
+"""
+_TABLE_OPTIONS = frozenset(_TABLE_OPTIONS_TEXT.split())
 
 
 def create(reader: Reader) -> Statement:

@@ -64,31 +64,11 @@ _SORTS = {
 _UNEXPECTED = TokenType.COMMAND
 
 # Keywords that are functions when a parenthesis follows.
-_FUNCTION_KEYWORDS = frozenset(
-    [
-        "count",
-        "first",
-        "last",
-        "last_row",
-        "now",
-        "today",
-        "timezone",
-        "database",
-        "client_version",
-        "server_version",
-        "server_status",
-        "current_user",
-        "user",
-        "rand",
-        "pi",
-        "replace",
-        "substr",
-        "substring",
-        "position",
-        "trim",
-        "cols",
-    ]
-)
+_FUNCTION_KEYWORDS_TEXT = """
+    count first last last_row now today timezone database client_version server_version server_status current_user
+    user rand pi replace substr substring position trim cols
+"""
+_FUNCTION_KEYWORDS = frozenset(_FUNCTION_KEYWORDS_TEXT.split())
 PSEUDO_COLUMNS = frozenset(
     ["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"]
 )

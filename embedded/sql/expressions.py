@@ -51,8 +51,7 @@ class Relation:
     """What a SELECT selects from.
 
     `time` and `tbname` are the SQL of the primary timestamp and of the table's name. `sort` says that the rows do not
-    come in the order of time by themselves. `starred` is how many of the columns `*` stands for (None: all);
-    `partitioned` says that rows of several children may share a timestamp.
+    come in the order of time by themselves. `starred` is how many of the columns `*` stands for (None: all).
     """
 
     sql: str
