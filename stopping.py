@@ -1,7 +1,7 @@
 """End a script within a second of Ctrl-C or SIGTERM, even while it waits for a TDengine that does not answer.
 
 taosws holds the GIL during each of its calls, so a Python signal handler has to wait until the call returns: up to
-five seconds when the database hangs. So the script runs in a child process, and this one, which calls nothing that
+four seconds when the database hangs. So the script runs in a child process, and this one, which calls nothing that
 blocks, gives the child a moment to finish in order and then ends it.
 """
 

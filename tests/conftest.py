@@ -12,6 +12,23 @@ from parts import Part, free_port, get_json
 from waiting import eventually
 
 Start = Callable[..., Part]
+Matrix = list[tuple[str, ...]]
+
+MATRIX: Matrix = []
+
+
+@pytest.fixture
+def matrix() -> Matrix:
+    """The fault matrix, which is printed at the end: what failed, recovery, rows lost, rows twice, longest stall."""
+    return MATRIX
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the fault matrix."""
+    if MATRIX:
+        terminalreporter.section("faults")
+        for row in [("what failed", "recovered in", "rows lost", "rows twice", "longest stall of a viewer"), *MATRIX]:
+            terminalreporter.write_line("{:38}{:>14}{:>11}{:>12}{:>27}".format(*row))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ class Proxy:
 
     `refuse()`: connections are refused, and those there are reset. `hang()`: connections are accepted and never
     answered, and those there go silent in both directions. `silence()`: requests go through, answers do not.
+    `lose()`: the same, and the answers never come, also when it heals with its connections kept, by `recover()`.
     `slow(seconds)`: every piece of an answer comes so much later. `cut(count)`: connections break when so many more
     bytes have been answered. `heal()`: everything works again; what was kept back is lost with its connections.
     """
@@ -44,6 +45,12 @@ class Proxy:
 
     def silence(self) -> None:
         self._set("silence")
+
+    def lose(self) -> None:
+        self._set("lose")
+
+    def recover(self) -> None:
+        self._set("pass")
 
     def slow(self, seconds: float) -> None:
         self.delay = seconds
@@ -102,6 +109,8 @@ class Proxy:
             while data := await source.read(65536):
                 while self.mode == "hang" or (self.mode == "silence" and answers):
                     await asyncio.sleep(0.01)
+                if self.mode == "lose" and answers:
+                    continue
                 if self.mode == "slow" and answers:
                     await asyncio.sleep(self.delay)
                 if self.mode == "cut" and answers:

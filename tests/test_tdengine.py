@@ -73,8 +73,8 @@ def test_names_that_cannot_be_quoted_are_refused(name: str) -> None:
         tdengine.identifier(name)
 
 
-def test_pauses_grow_to_five_seconds() -> None:
-    assert list(islice(tdengine.pauses(), 7)) == [0.25, 0.5, 1, 2, 4, 5, 5]
+def test_pauses_grow_to_four_seconds() -> None:
+    assert list(islice(tdengine.pauses(), 7)) == [0.25, 0.5, 1, 2, 4, 4, 4]
 
 
 def test_errors_are_told_in_one_line_without_their_wrapping() -> None:
