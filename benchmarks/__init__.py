@@ -1,0 +1,1 @@
+"""Figures about the demo: speed, memory, endurance. Each module is a script with a --help."""
