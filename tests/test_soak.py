@@ -12,6 +12,8 @@ from waiting import eventually
 
 SECONDS = 24.0
 GROWTH_KIB = 12 * 1024
+GROWTH_THREADS = 2
+"""The client's thread pool has one or two more while it connects again."""
 
 
 def test_kills_of_the_database_and_viewers_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
@@ -31,7 +33,7 @@ def test_kills_of_the_database_and_viewers_that_come_and_go_leave_nothing_behind
     assert set(held) == {"embedded", "producer", "producer's worker", "server", "feed"}
     for name, grown in held.items():
         for what, (early, late) in grown.items():
-            allowed = {"rss_kib": GROWTH_KIB, "files": 10, "threads": 0}.get(what, 0)
+            allowed = {"rss_kib": GROWTH_KIB, "files": 10, "threads": GROWTH_THREADS}.get(what, 0)
             assert late <= early + allowed, (name, what, early, late)
 
 
