@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Makes venv/ beside this script and installs the pinned requirements into it.
+# Makes venv/ beside this script and installs the locked requirements into it.
 set -euo pipefail
 
 usage() {
   cat <<'HELP'
 Usage: ./install.sh [--no-client] [--no-profile] [--dev]
 
-Makes venv/ beside this script and installs requirements.txt into it. When
-everything is there already it says so within a second; a half-made venv/ is
-made again. pip's output goes to logs/install.log.
+Makes venv/ beside this script and installs requirements.lock into it: what
+requirements.txt pins and all that this needs, each package checked by its hash.
+When everything is there already it says so within a second; a half-made venv/
+is made again. pip's output goes to logs/install.log.
 
   --no-client   do not download TDengine's native client
   --no-profile  do not touch ~/.bashrc or ~/.bash_profile
-  --dev         also install requirements-dev.txt, as ./test.sh does
+  --dev         also install requirements-dev.lock, as ./test.sh does
   --help        show this
 
 Neither the native client nor a profile is touched yet, with or without these
@@ -28,11 +29,11 @@ fail() {
   exit "${2:-1}"
 }
 
-files=(requirements.txt)
+files=(requirements.lock)
 while [ $# -gt 0 ]; do
   case $1 in
     --no-client | --no-profile) ;;
-    --dev) files=(requirements.txt requirements-dev.txt) ;;
+    --dev) files=(requirements.lock requirements-dev.lock) ;;
     -h | --help)
       usage
       exit 0
@@ -55,8 +56,8 @@ import hashlib, sys
 if sys.version_info < (3, 11):
     sys.exit(1)
 import pip
-if sys.argv[1] == "requirements.txt":
-    import duckdb, perspective, pyarrow, sqlglot, taosrest, taosws, tornado
+if sys.argv[1] == "requirements.lock":
+    import duckdb, google.protobuf, perspective, pyarrow, sqlglot, taosrest, taosws, tornado
 with open(sys.argv[1], "rb") as file:
     print(hashlib.sha256(file.read()).hexdigest(), "%d.%d" % sys.version_info[:2], sys.prefix)
 ' "$1" 2>/dev/null
@@ -153,7 +154,7 @@ sys.exit(1)
 make_venv() {
   echo "Making venv/ ..."
   run 8 "$python" -m venv --clear --without-pip venv || fail "cannot make venv/: $log says why"
-  mark_unfinished requirements.txt
+  mark_unfinished requirements.lock
   run 8 venv/bin/python -m ensurepip --upgrade --default-pip || fail "cannot put pip into venv/: $log says why"
 }
 
@@ -167,7 +168,7 @@ usable() {
   local file place have
   place=$(venv/bin/python -c 'import pip, sys; print("%d.%d" % sys.version_info[:2], sys.prefix)' 2>/dev/null) || return 1
   venv/bin/python -c "$is_new_enough" || return 1
-  for file in requirements.txt requirements-dev.txt; do
+  for file in requirements.lock requirements-dev.lock; do
     have=$(cat "venv/.installed-$file" 2>/dev/null) || continue
     [ "${have#* }" = "$place" ] || return 1
   done
@@ -190,7 +191,7 @@ complete() {
     installed "$file" && continue
     mark_unfinished "$file"
     echo "Installing $file into venv/, which takes about half a minute ..."
-    run 8 venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 -r "$file" || explain_pip "$file"
+    run 8 venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 --require-hashes -r "$file" || explain_pip "$file"
     want=$(stamp "$file") || return 1
     printf '%s\n' "$want" >"venv/.installed-$file"
   done

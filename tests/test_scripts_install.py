@@ -18,7 +18,7 @@ import os, subprocess, sys, time
 from pathlib import Path
 
 with open(os.environ["CALLS"], "a") as calls:
-    print("pip", sys.argv[-1], file=calls)
+    print("pip", *sys.argv[-3:], file=calls)
 print(os.environ.get("PIP_SAYS", ""))
 if "PIP_HANGS" in os.environ:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -32,12 +32,13 @@ if "PIP_FAILS" in os.environ:
 packages = Path(sys.prefix, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
 for name in "{MODULES}".split():
     (packages / (name + ".py")).touch()
+(packages / "google" / "protobuf").mkdir(parents=True, exist_ok=True)
 """
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    checkout = make_checkout(tmp_path, "install.sh", "requirements.txt", "requirements-dev.txt")
+    checkout = make_checkout(tmp_path, "install.sh", "requirements.lock", "requirements-dev.lock")
     use_python(checkout)
     modules = tmp_path / "modules"
     for name, code in {"pip": PIP, "ensurepip": ""}.items():
@@ -64,7 +65,7 @@ def test_a_first_run_makes_the_venv_and_installs_the_requirements(checkout: Chec
     result = checkout.run("./install.sh", "--no-client", "--no-profile")
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines()[-1] == "venv/ is ready"
-    assert checkout.calls("pip") == ["pip requirements.txt"]
+    assert checkout.calls("pip") == ["pip --require-hashes -r requirements.lock"]
     assert checkout.run("venv/bin/python", "-c", "import taosws").status == 0
 
 
@@ -89,17 +90,20 @@ def test_a_second_run_needs_no_python3(installed: Checkout) -> None:
 
 def test_changed_requirements_are_installed_into_the_same_venv(installed: Checkout) -> None:
     (installed.path / "venv/mine").touch()
-    with open(installed.path / "requirements.txt", "a") as file:
+    with open(installed.path / "requirements.lock", "a") as file:
         file.write("# changed\n")
     assert installed.run("./install.sh").status == 0
-    assert installed.calls("pip") == ["pip requirements.txt"]
+    assert installed.calls("pip") == ["pip --require-hashes -r requirements.lock"]
     assert (installed.path / "venv/mine").exists()
     assert installed.run("./install.sh").out == "venv/ is up to date\n"
 
 
 def test_dev_installs_the_requirements_of_the_tests_as_well(checkout: Checkout) -> None:
     assert checkout.run("./install.sh", "--dev").status == 0
-    assert checkout.calls("pip") == ["pip requirements.txt", "pip requirements-dev.txt"]
+    assert checkout.calls("pip") == [
+        "pip --require-hashes -r requirements.lock",
+        "pip --require-hashes -r requirements-dev.lock",
+    ]
     assert checkout.run("./install.sh", "--dev").out == "venv/ is up to date\n"
     assert checkout.run("./install.sh").out == "venv/ is up to date\n"
 
@@ -125,11 +129,11 @@ def lose_a_package(checkout: Checkout) -> None:
 
 
 def interrupt_pip(checkout: Checkout) -> None:
-    (checkout.path / "venv/.installed-requirements.txt").write_text("unfinished\n")
+    (checkout.path / "venv/.installed-requirements.lock").write_text("unfinished\n")
 
 
 def lose_the_stamp(checkout: Checkout) -> None:
-    (checkout.path / "venv/.installed-requirements.txt").unlink()
+    (checkout.path / "venv/.installed-requirements.lock").unlink()
 
 
 @pytest.mark.parametrize(
@@ -226,7 +230,7 @@ def test_another_failure_of_pip_is_one_line_with_pips_reason(checkout: Checkout)
 
 
 def test_a_venv_survives_new_requirements_that_cannot_be_fetched(installed: Checkout) -> None:
-    with open(installed.path / "requirements.txt", "a") as file:
+    with open(installed.path / "requirements.lock", "a") as file:
         file.write("# changed\n")
     for _ in range(2):
         assert installed.run("./install.sh", PIP_FAILS="1", PIP_SAYS=NO_NETWORK).status == 1
@@ -260,7 +264,7 @@ def test_two_at_once_install_once(checkout: Checkout, tmp_path: Path) -> None:
             assert second.stdout.readline().startswith("Waiting for another install.sh")
             go_on.touch()
             assert (second.wait(20), first.wait(20)) == (0, 0)
-    assert checkout.calls("pip") == ["pip requirements.txt"]
+    assert checkout.calls("pip") == ["pip --require-hashes -r requirements.lock"]
 
 
 def test_a_wrong_option_is_one_line_and_exit_2(checkout: Checkout) -> None:
