@@ -1,40 +1,132 @@
-"""The websocket between a viewer and the Perspective table."""
+"""The websocket between a viewer and the Perspective table: read-only, and bounded in all that it may cost others."""
 
-from typing import ClassVar
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import Any, ClassVar
 
 import perspective
 from perspective.handlers.tornado import PerspectiveTornadoHandler
+from tornado.websocket import WebSocketClosedError
 
+from access import Guarded
 from status import Status
+from viewer_requests import MAX_MESSAGE_BYTES, Malformed, Refused, Requests
+
+log = logging.getLogger("perspective_server")
+
+MAX_WAITING_BYTES = 2**20
+"""A viewer that has so much still to read, besides the largest message it was sent, is disconnected: it may return."""
+
+SHARE = 0.1
+"""The part of the engine's time that one viewer may take, and so much ahead, in seconds:"""
+AHEAD_SECONDS = 0.5
+
+LEAST_SECONDS = 0.0005
+"""What every request counts for at least: no more than 200 a second come through for long."""
 
 
-class Viewer(PerspectiveTornadoHandler):
+class Viewer(Guarded, PerspectiveTornadoHandler):
     """A viewer's websocket: counted for /status, and closed where what it looks at is no longer there."""
 
     everyone: ClassVar[set["Viewer"]] = set()
+    names: ClassVar[set[str]] = set()
+    """Of all viewers' views, and of the table."""
 
-    def initialize(self, perspective_server: perspective.Server, status: Status) -> None:
+    def initialize(self, perspective_server: perspective.Server, status: Status, table: str, max_viewers: int) -> None:
         super().initialize(perspective_server)
         self.status = status
+        self.names.add(table)
+        self.max_viewers = max_viewers
+        self.requests = Requests(self.names)
+        self.waiting = 0
+        self.largest = 0
+        self.credit = AHEAD_SECONDS
+        self.paid = time.monotonic()
+
+    @property
+    def max_message_size(self) -> int:
+        """How long a viewer's message may be: the websocket of one that sends a longer one is closed."""
+        return MAX_MESSAGE_BYTES
+
+    def check_origin(self, origin: str) -> bool:
+        """Whether a page of that origin may connect. What is no browser sends none."""
+        return self.access.allows_page(origin, self.request.host)
 
     def open(self, *_: str, **__: str) -> None:
+        if len(self.everyone) >= self.max_viewers:
+            self.close(1013, f"there are {self.max_viewers} viewers already: try again later")
+            return
         super().open()
+        self.set_nodelay(True)
         self.everyone.add(self)
         self.status.viewers = len(self.everyone)
 
-    def on_message(self, message: str | bytes) -> None:
-        if self in self.everyone:
-            super().on_message(message)
+    async def on_message(self, message: str | bytes) -> None:
+        """Answer a request. The next one is read when this one is paid for, so that nobody asks for too much."""
+        if self not in self.everyone:
+            return
+        if isinstance(message, str):
+            self.end(1003, "requests are binary")
+            return
+        began = time.monotonic()
+        try:
+            self.session.handle_request(self.requests.check(message))
+        except Refused as refused:
+            self.answer(refused.answer)
+        except Malformed:
+            self.end(1007, "that is no request of Perspective's")
+        except perspective.PerspectiveError as error:
+            log.debug("a viewer's request failed: %s", error)
+        now = time.monotonic()
+        self.credit = min(AHEAD_SECONDS, self.credit + (now - self.paid) * SHARE) - max(now - began, LEAST_SECONDS)
+        self.paid = now
+        if self.credit < 0:
+            await asyncio.sleep(-self.credit / SHARE)
+
+    def answer(self, message: bytes) -> None:
+        """Send, if the viewer is still there."""
+        with suppress(WebSocketClosedError):
+            self.write_message(message, binary=True)
+
+    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
+        """Send, unless the viewer has too much to read already: then its connection is cut."""
+        if self.waiting > self.largest + MAX_WAITING_BYTES and self.ws_connection is not None:
+            self.drop()
+        size = len(message)
+        future: asyncio.Future[None] = super().write_message(message, binary)
+        self.waiting += size
+        self.largest = max(self.largest, size)
+        future.add_done_callback(lambda done: self.sent(done, size))
+        return future
+
+    def sent(self, done: "asyncio.Future[None]", size: int) -> None:
+        """So much has gone out, or never will, because the viewer has gone."""
+        self.waiting -= size
+        if not done.cancelled():
+            done.exception()
+
+    def drop(self) -> None:
+        """Cut the connection: a closing message would only wait behind the others."""
+        log.info("a viewer does not read: disconnected")
+        self.on_close()
+        self.ws_connection.stream.close()
+
+    def end(self, code: int, reason: str) -> None:
+        """End the viewer's session, and with it its views, and close its websocket."""
+        self.on_close()
+        self.close(code, reason)
 
     def on_close(self) -> None:
         if self in self.everyone:
             self.everyone.discard(self)
             self.status.viewers = len(self.everyone)
+            self.requests.close()
             super().on_close()
 
     @classmethod
     def close_all(cls, reason: str) -> None:
-        """End every viewer's session, and with it its views, and close its websocket, so that it connects again."""
+        """End every viewer's session and close its websocket, so that it connects again."""
         for viewer in list(cls.everyone):
-            viewer.on_close()
-            viewer.close(1012, reason)
+            viewer.end(1012, reason)

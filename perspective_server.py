@@ -4,6 +4,7 @@
 import argparse
 import asyncio
 import logging
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import tornado.web
 
 import assets
 import tdengine
+from access import Access, NotFound, is_loopback
 from feed_process import messages
 from gate import Viewer
 from status import Status, StatusHandler
@@ -44,16 +46,27 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
             status.note(message)
 
 
-def make_app(server: perspective.Server, status: Status) -> tornado.web.Application:
+def make_app(
+    server: perspective.Server, options: argparse.Namespace, status: Status, access: Access
+) -> tornado.web.Application:
     """The page at /, the viewer's assets at /static, the table at /websocket, and how things are at /status."""
+    viewers = {
+        "perspective_server": server,
+        "status": status,
+        "table": options.name,
+        "max_viewers": options.max_viewers,
+    }
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, {"perspective_server": server, "status": status}),
+            (r"/websocket", Viewer, viewers),
             (r"/status", StatusHandler, {"status": status}),
             *assets.ROUTES,
         ],
+        access=access,
+        port=options.port,
+        default_handler_class=NotFound,
         websocket_ping_interval=20,
-        log_function=lambda handler: log.debug("%d %s", handler.get_status(), handler._request_summary()),
+        log_function=lambda handler: log.debug("%d %s", handler.get_status(), handler.request.path),
     )
 
 
@@ -67,10 +80,27 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show (1000)"
     )
     parser.add_argument("--name", default="stock_values", help="what viewers call the table (stock_values)")
+    parser.add_argument(
+        "--allow-origin",
+        type=origin,
+        action="append",
+        default=[],
+        metavar="http://HOST",
+        help="an origin that pages and their websockets may come from besides the server's own, a proxy's say",
+    )
+    parser.add_argument("--no-token", action="store_true", help="let everybody in, also beyond loopback")
+    parser.add_argument("--max-viewers", type=tdengine.positive, default=500, help="viewers at a time (500)")
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     tdengine.add_options(parser)
     return parser.parse_args(arguments)
+
+
+def origin(text: str) -> str:
+    """Check an origin given on the command line. Raises argparse.ArgumentTypeError."""
+    if not re.fullmatch(r"https?://[^/\s@?#]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin such as https://demo.example")
+    return text.lower()
 
 
 def feed_options(options: argparse.Namespace) -> list[str]:
@@ -83,14 +113,17 @@ async def main(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises tdengine.TDengineError."""
     server = perspective.Server()
     status = Status(table=f"{options.database}.{options.table}")
-    app = make_app(server, status)
+    access = Access.made(options.address, options.allow_origin, options.no_token)
+    app = make_app(server, options, status, access)
     try:
-        app.listen(options.port, options.address)
+        app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)
     except OSError as error:
         raise tdengine.TDengineError(
             f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"
         ) from None
-    log.info("serving http://%s:%s", "localhost" if options.address == "127.0.0.1" else options.address, options.port)
+    log.info("serving %s", access.url(options.address, options.port))
+    if access.token is None and not is_loopback(options.address):
+        log.warning("everybody who reaches %s may look: leave --no-token out to ask for a token", options.address)
     feeding = asyncio.create_task(perspective_thread(server, options, status))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, feeding.cancel)

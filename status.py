@@ -4,9 +4,8 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import tornado.web
-
 import tdengine
+from access import Guarded
 
 log = logging.getLogger("perspective_server")
 
@@ -45,7 +44,7 @@ class Status:
         return {name: value for name, value in asdict(self).items() if name != "_logged"}
 
 
-class StatusHandler(tornado.web.RequestHandler):
+class StatusHandler(Guarded):
     """GET /status: 200 while the last poll succeeded, else 503, and JSON either way."""
 
     def initialize(self, status: Status) -> None:
