@@ -18,6 +18,7 @@ from embedded.types import (
     DOUBLE,
     FLOAT,
     INT,
+    JSON,
     SMALLINT,
     TIMESTAMP,
     TINYINT,
@@ -68,8 +69,8 @@ def describe(table: Table) -> list[tuple[Any, ...]]:
     """The rows of DESCRIBE."""
     rows = []
     for column in table.columns:
-        note = "COMPOSITE KEY" if column.key else ""
-        rows.append((column.name, column.type.kind.name, column.type.length, note, *storage_options(column.type.kind)))
+        note, type_ = "COMPOSITE KEY" if column.key else "", column.type
+        rows.append((column.name, _kind_text(type_), type_.length, note, *storage_options(type_.kind)))
     for tag in (table.stable or table).tags:
         rows.append((tag.name, tag.type.kind.name, tag.type.length, "TAG", *("disabled",) * 3))
     return rows
@@ -96,10 +97,24 @@ def _column_text(column: Column) -> str:
     return f"`{column.name}` {column.type} ENCODE '{encode}' COMPRESS '{compress}' LEVEL '{level}'{key}"
 
 
+def _kind_text(type_: Type) -> str:
+    return str(type_) if type_.kind.decimal else type_.kind.name
+
+
+def tag_text(value: Any) -> str | None:
+    """A tag's value as SHOW TAGS shows it, bytes in hexadecimal digits."""
+    if value is None:
+        return None
+    return f"\\x{value.hex().upper()}" if isinstance(value, bytes) else str(value)
+
+
 def _tag_text(tag: Column, value: Any) -> str:
+    """A tag's value as SHOW CREATE TABLE shows it."""
     if value is None:
         return "NULL"
-    return f'"{value}"' if tag.type.kind.text else str(value).lower()
+    if tag.type.kind is JSON:
+        return str(value)
+    return f'"{tag_text(value)}"' if tag.type.kind.text or tag.type.kind.raw else str(value).lower()
 
 
 def like(names: Iterable[str], pattern: str | None) -> list[str]:
@@ -119,7 +134,7 @@ def system_table(name: str, databases: Databases) -> SystemTable:
     fields, rows = rule
     values = list(rows(databases))
     columns = zip(*values, strict=True) if values else ([] for _ in fields)
-    arrays = [pa.array(column, field.type.kind.arrow) for column, field in zip(columns, fields, strict=True)]
+    arrays = [pa.array(column, field.type.arrow) for column, field in zip(columns, fields, strict=True)]
     return SystemTable(fields, pa.table(arrays, names=[field.name for field in fields]))
 
 

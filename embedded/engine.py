@@ -17,13 +17,12 @@ from embedded.inserting import BindField, Inserter, tag_values
 from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
 from embedded.sql import select, statements
-from embedded.sql.ddl import check_type
 from embedded.sql.parser import Insert, InsertSelect, Parsed, parse
 from embedded.sql.times import utc_offset
-from embedded.sql.typed import Environment, Typed, boolean, double, integer, text
+from embedded.sql.typed import Environment, Typed, boolean, constant, double, integer, text
 from embedded.sql.values import Literals, Moment
 from embedded.storage import Rows, Storage, Write
-from embedded.types import BOOL, PRECISIONS, TIMESTAMP, VARCHAR, Field, Type
+from embedded.types import BOOL, JSON, PRECISIONS, TIMESTAMP, VARCHAR, Field, Type
 
 USER = "root"
 _SYSTEM_DATABASES = (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA)
@@ -60,7 +59,7 @@ class Result:
     def of(cls, fields: Sequence[Field], rows: Sequence[Sequence[Any]], precision: str = "ms") -> Result:
         """A result of rows that are known already."""
         columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
-        arrays = [pa.array(column, field.type.kind.arrow) for column, field in zip(columns, fields, strict=True)]
+        arrays = [pa.array(column, field.type.arrow) for column, field in zip(columns, fields, strict=True)]
         table = pa.table(arrays, names=[f"c{at}" for at in range(len(fields))])
         return cls(fields, precision, iter(table.to_batches(max_chunksize=4096)), None)
 
@@ -118,7 +117,7 @@ class Session:
         return self._result(translation)
 
     def _result(self, translation: select.Translation) -> Result:
-        schema = pa.schema([(f"c{at}", field.type.kind.arrow) for at, field in enumerate(translation.fields)])
+        schema = pa.schema([(f"c{at}", field.type.arrow) for at, field in enumerate(translation.fields)])
         rows = self.storage.query(translation.sql, schema, translation.tables)
         first = rows.next()
 
@@ -179,8 +178,8 @@ class Session:
         _check_definition(statement)
         if statement.if_not_exists and statement.table.name in database.tables:
             return Update()
-        tags = None if statement.tags is None else [(tag.name, check_type(tag.type)) for tag in statement.tags]
-        columns = [(column.name, check_type(column.type), column.key) for column in statement.columns]
+        tags = None if statement.tags is None else [(tag.name, tag.type) for tag in statement.tags]
+        columns = [(column.name, column.type, column.key) for column in statement.columns]
         self.storage.create_table(database, statement.table.name, columns, tags)
         return Update()
 
@@ -233,7 +232,7 @@ class Session:
         part = tags if statement.action.endswith("tag") else columns
         prefix = "t" if part is tags else "c"
         number = 1 + max(int(column.physical[1:]) for column in part)
-        part.append(Column(statement.name, check_type(statement.type), f"{prefix}{number}"))
+        part.append(Column(statement.name, statement.type, f"{prefix}{number}"))
         self.storage.alter(table, tuple(columns), tuple(tags))
 
     def _drop_column(self, table: Table, statement: statements.AlterTable) -> None:
@@ -335,7 +334,7 @@ class Session:
         fields = [Field(name, Type(VARCHAR, length)) for name, length in lengths.items()]
         head = (table.name, table.database.name, table.stable.name)
         values = zip(table.stable.tags, table.tag_values, strict=True)
-        rows = [(*head, tag.name, str(tag.type), None if value is None else str(value)) for tag, value in values]
+        rows = [(*head, tag.name, str(tag.type), catalogue.tag_text(value)) for tag, value in values]
         return Result.of(fields, rows)
 
     # Rows.
@@ -357,7 +356,7 @@ class Session:
         affected = 0
         while (batch := result.next()) is not None:
             bound = [
-                BoundColumn(column.type.kind, array.cast(column.type.kind.arrow, safe=False))
+                BoundColumn(column.type.kind, array.cast(column.type.arrow, safe=False))
                 for array, column in zip(batch.columns, columns, strict=True)
             ]
             part = Insert([clause], statement.sql, 0)
@@ -442,6 +441,12 @@ def _shown(first: str, length: int, name: str, second: str, sql_length: int, sql
 
 def _check_definition(statement: statements.CreateTable) -> None:
     columns, tags = statement.columns, statement.tags or ()
+    if any(column.type.kind is JSON for column in columns):
+        raise TDengineError(errors.JSON_COLUMN, "Only tag can be json type")
+    if len(tags) > 1 and any(tag.type.kind is JSON for tag in tags):
+        raise TDengineError(errors.ONLY_ONE_JSON_TAG, "Only one tag if there is a json tag")
+    if any(tag.type.kind.decimal for tag in tags):
+        raise TDengineError(errors.INVALID_OPERATION, "Decimal type is not allowed for tag")
     names = [column.name for column in (*columns, *tags)]
     if len(set(names)) < len(names):
         raise TDengineError(errors.DUPLICATED_COLUMN, "Duplicated column names")
@@ -467,6 +472,10 @@ def parameter(item: BoundColumn) -> Typed:
         return boolean(value)
     if kind.text:
         return text(value)
+    if kind.decimal:
+        return double(float(value))
+    if kind.raw or kind is JSON:
+        return constant(value, Type(kind, len(value)))
     return double(value) if isinstance(value, float) else integer(value, Type.of(kind))
 
 

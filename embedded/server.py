@@ -397,15 +397,14 @@ def _described(result: Result, wire_lengths: bool = False) -> Reply:
         return field.type.wire_bytes
 
     fields = result.fields
-    zeros = [0] * len(fields)
     return {
         "fields_count": len(fields),
         "fields_names": [field.name for field in fields],
         "fields_types": [field.type.kind.code for field in fields],
         "fields_lengths": [length(field) for field in fields],
         "precision": PRECISIONS.index(result.precision),
-        "fields_precisions": zeros,
-        "fields_scales": zeros,
+        "fields_precisions": [field.type.precision for field in fields],
+        "fields_scales": [field.type.scale for field in fields],
     }
 
 
@@ -420,12 +419,12 @@ def _bind_fields(prepared: Prepared) -> list[Reply] | None:
         column = item.column
         code = column.type.kind.code
         size = _TBNAME_BYTES if item.bind_type == TABLE_NAME else column.type.wire_bytes
-        precision = prepared.precision if column.type.kind is TIMESTAMP else 0
+        precision = prepared.precision if column.type.kind is TIMESTAMP else column.type.precision
         return {
             "name": column.name,
             "field_type": code,
             "precision": precision,
-            "scale": 0,
+            "scale": column.type.scale,
             "bytes": size,
             "bind_type": item.bind_type,
         }

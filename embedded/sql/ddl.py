@@ -1,6 +1,5 @@
 """The rules of everything that is neither SELECT nor INSERT."""
 
-from embedded import types
 from embedded.errors import COLUMN_LENGTH, IDENTIFIER, SYNTAX, TDengineError, unsupported
 from embedded.sql import scanner
 from embedded.sql.dialect import Reader
@@ -23,7 +22,7 @@ from embedded.sql.statements import (
     Value,
 )
 from embedded.sql.times import Duration
-from embedded.types import PRECISIONS, Type
+from embedded.types import PRECISIONS
 
 # Options of CREATE DATABASE; all are accepted, of which only PRECISION and KEEP mean something here.
 _DATABASE_OPTIONS_TEXT = """
@@ -287,10 +286,3 @@ def delete(reader: Reader) -> Statement:
     reader.expect("delete", "from")
     table = reader.table_name()
     return Delete(table, reader.expression_node() if reader.accept("where") else None)
-
-
-def check_type(type_: Type) -> Type:
-    """Refuse what a table cannot hold here."""
-    if type_.kind is types.VARBINARY:
-        raise unsupported("VARBINARY columns")
-    return type_

@@ -15,7 +15,7 @@ from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from embedded import types
-from embedded.errors import TDengineError, syntax_error
+from embedded.errors import SYNTAX, TDengineError, syntax_error
 from embedded.sql import scanner
 from embedded.sql.statements import TableName
 from embedded.types import Type
@@ -42,6 +42,7 @@ _SYMBOLS = {
     "|": TokenType.PIPE,
     "?": TokenType.PLACEHOLDER,
     ";": TokenType.SEMICOLON,
+    "->": TokenType.ARROW,
 }
 _WORDS = {
     "and": TokenType.AND,
@@ -53,6 +54,7 @@ _WORDS = {
     "like": TokenType.LIKE,
     "match": TokenType.RLIKE,
     "nmatch": TokenType.IRLIKE,
+    "contains": TokenType.AT_GT,
 }
 _SORTS = {
     scanner.STRING: TokenType.STRING,
@@ -136,6 +138,7 @@ class Reader(Parser):
         TokenType.IS: _is,
         TokenType.LIKE: _binary(exp.Like),
         TokenType.RLIKE: _binary(exp.RegexpLike),
+        TokenType.AT_GT: _binary(exp.ArrayContains),
         TokenType.IRLIKE: lambda reader, this: exp.Not(this=exp.RegexpLike(this=this, expression=reader.operand())),
     }
     UNARY_PARSERS: t.ClassVar = {
@@ -277,6 +280,16 @@ class Reader(Parser):
         if kind is None or not self._curr or self._curr.token_type is TokenType.IDENTIFIER:
             raise self.error()
         self._advance()
+        if kind.decimal:
+            digits = self.parenthesised(self.integer)
+            if len(digits) > 2:
+                raise self.error()
+            precision, scale = digits if len(digits) == 2 else (digits[0], 0)
+            if not 1 <= precision <= 38 or scale > precision:
+                raise TDengineError(SYNTAX, f"Invalid decimal type: ({precision}, {scale})")
+            return Type.decimal(precision, scale)
+        if kind is types.JSON:
+            return Type.of(kind, types.JSON_LENGTH)
         if kind.size:
             unsigned = types.BY_NAME.get(f"{word.upper()} UNSIGNED")
             return Type.of(unsigned) if unsigned is not None and self.accept("unsigned") else Type.of(kind)
@@ -296,6 +309,12 @@ class Reader(Parser):
 
     def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> exp.Expr:
         """The operand of operators; sqlglot's ladder ends here and comes to our own rules."""
+        node = self._primary()
+        if isinstance(node, exp.Column) and self.accept("->"):
+            return exp.JSONExtract(this=node, expression=exp.Literal.string(self.string()))
+        return node
+
+    def _primary(self) -> exp.Expr:
         token = self._curr
         kind = token.token_type if token else None
         word = self.peek()

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 
 from embedded import VERSION, errors
 from embedded.errors import TDengineError
+from embedded.sql import decimals
 from embedded.sql.times import Duration, parse_time
 from embedded.sql.typed import Environment, Typed, floor_to, integer, text, text_sql
 from embedded.types import (
     BIGINT,
     BOOL,
     DOUBLE,
+    GEOMETRY,
     INT,
     NCHAR,
     TIMESTAMP,
@@ -73,6 +75,10 @@ def _number(kind: Kind) -> bool:
     return kind.number
 
 
+def _summable(kind: Kind) -> bool:
+    return kind.number or kind.decimal
+
+
 def _number_or_time(kind: Kind) -> bool:
     return kind.number or kind is TIMESTAMP
 
@@ -82,7 +88,7 @@ def _text(kind: Kind) -> bool:
 
 
 def _ordered(kind: Kind) -> bool:
-    return kind.number or kind.text
+    return kind.number or kind.text or kind.decimal
 
 
 def _integer(kind: Kind) -> bool:
@@ -95,6 +101,10 @@ def _time(kind: Kind) -> bool:
 
 def _difference_kind(kind: Kind) -> bool:
     return kind.number or kind in (BOOL, TIMESTAMP)
+
+
+def _geometry(kind: Kind) -> bool:
+    return kind is GEOMETRY
 
 
 def _timestamp(kind: Kind) -> bool:
@@ -200,12 +210,29 @@ def _math(sql: str, count: int = 1) -> Function:
 
 def _sum_type(call: Call) -> Type:
     kind = call.args[0].type.kind
+    if kind.decimal:
+        return decimals.total(call.args[0].type)
     return Type.of(UBIGINT if kind.unsigned else BIGINT if kind.integer else DOUBLE)
 
 
 def _sum(call: Call) -> str:
     sql = call.args[0].sql
-    return f"sum({sql})" if call.args[0].type.kind.integer else f"sum(CAST({sql} AS DOUBLE))"
+    kind = call.args[0].type.kind
+    return f"sum({sql})" if kind.integer or kind.decimal else f"sum(CAST({sql} AS DOUBLE))"
+
+
+def _mean_type(call: Call) -> Type:
+    type_ = call.args[0].type
+    return decimals.mean(type_) if type_.kind.decimal else Type.of(DOUBLE)
+
+
+def _mean(call: Call) -> str:
+    value = call.args[0]
+    if not value.type.kind.decimal:
+        return f"avg(CAST({value.sql} AS DOUBLE))"
+    return decimals.quotient_sql(
+        f"sum({value.sql})", decimals.total(value.type).scale, f"count({value.sql})", 0, decimals.mean(value.type)
+    )
 
 
 def _bytes(type_: Type, nchar: bool) -> int:
@@ -257,6 +284,13 @@ def _round(call: Call) -> str:
     """Halves away from zero; DuckDB does so for DOUBLE."""
     digits = f"CAST({call.args[1].sql} AS INTEGER)" if len(call.args) == 2 else "0"
     return f"round(CAST({call.args[0].sql} AS DOUBLE), {digits})"
+
+
+def _geometry_text(call: Call) -> str:
+    """WKT with six decimals in each number, as TDengine writes it."""
+    parts = f"regexp_extract_all(ST_AsText(ST_GeomFromWKB({call.args[0].sql})), '[-+.e0-9]+|[^-+.e0-9]+')"
+    written = f"list_transform({parts}, lambda x: coalesce(printf('%.6f', TRY_CAST(x AS DOUBLE)), x))"
+    return f"array_to_string({written}, '')"
 
 
 def _moment(call: Call, at: int = 0) -> str:
@@ -523,8 +557,8 @@ def _aggregate(
 FUNCTIONS: dict[str, Function] = {
     # Aggregates.
     "count": _aggregate(_any, BIGINT, "count({0})", star=True, counts=True),
-    "sum": _aggregate(_number, _sum_type, _sum),
-    "avg": _aggregate(_number, DOUBLE, "avg(CAST({0} AS DOUBLE))"),
+    "sum": _aggregate(_summable, _sum_type, _sum),
+    "avg": _aggregate(_summable, _mean_type, _mean),
     "spread": _aggregate(_number_or_time, DOUBLE, "CAST(max({0}) AS DOUBLE) - CAST(min({0}) AS DOUBLE)"),
     "stddev": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
     "stddev_pop": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
@@ -616,6 +650,9 @@ FUNCTIONS: dict[str, Function] = {
     "trim": _scalar(_text, _trim_type, "trim({0})"),
     "replace": _scalar(_text, _same, "replace({0}, {1}, {2})", 3),
     "ascii": _scalar(_text, BIGINT, "ascii({0})"),
+    # Geometries.
+    "st_astext": _scalar(_geometry, _fixed(VARCHAR, 65517), _geometry_text),
+    "st_geomfromtext": _scalar(_text, _fixed(GEOMETRY, 65517), "ST_AsWKB(CAST({0} AS GEOMETRY))"),
     # Times.
     "now": _scalar((), TIMESTAMP, _now, 0),
     "today": _scalar((), TIMESTAMP, _today, 0),
@@ -640,7 +677,8 @@ BOOLEAN = Type.of(BOOL)
 
 _ONLY_IN_TDENGINE = frozenset(
     """char cols date dayname find_in_set forecast greatest histogram interp least leastsquares like_in_set position
-    repeat statecount stateduration substring_index to_char to_json to_timestamp week weekofyear""".split()
+    repeat statecount stateduration st_contains st_containsproperly st_covers st_equals st_intersects st_makepoint
+    st_touches substring_index to_char to_json to_timestamp week weekofyear""".split()
 )
 
 

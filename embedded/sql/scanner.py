@@ -103,13 +103,13 @@ def scan(sql: str, start: int = 0) -> Iterator[Token]:
 
 
 _ESCAPE = re.compile(r"""\\(.)|''|\"\"""", re.DOTALL)
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "%": "\\%", "_": "\\_"}
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "%": "\\%", "_": "\\_", "x": "\\x"}
 
 
 def unquote(literal: str) -> str:
     """The value of a string literal: quotes removed, doubled quotes and backslashes resolved.
 
-    A backslash before % and _ stays, for LIKE to see; before any other character it just goes.
+    A backslash before % and _ stays, for LIKE to see, and before x, for VARBINARY; before any other character it goes.
     """
     quote, inner = literal[0], literal[1:-1]
     if "\\" not in inner and quote not in inner:

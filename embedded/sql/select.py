@@ -134,7 +134,7 @@ class _Translator:
         fields = []
         for one, other in zip(left.fields, right.fields, strict=True):
             fields.append(Field(one.name, other.type if one.type == NULL_TYPE else common_type(one.type, other.type)))
-        casts = ", ".join(f"CAST(c{at} AS {field.type.kind.duckdb}) AS c{at}" for at, field in enumerate(fields))
+        casts = ", ".join(f"CAST(c{at} AS {field.type.duckdb}) AS c{at}" for at, field in enumerate(fields))
         word = "UNION ALL" if union.all else "UNION"
         sql = f"SELECT {casts} FROM ({left.sql}) {word} SELECT {casts} FROM ({right.sql})"
         orders = []
@@ -360,22 +360,22 @@ class _SelectTranslator:
         columns = []
         for at, (projection, output) in enumerate(zip(projections, outputs, strict=True)):
             if not _calls(projection.node):
-                columns.append(FillColumn(series=cast_to(outside.typed(projection.node), output.type.kind)))
+                columns.append(FillColumn(series=cast_to(outside.typed(projection.node), output.type)))
                 continue
             constant = "NULL"
             if window.fill_values:
                 value = next(values, None)
                 if value is None:
                     raise TDengineError(errors.WRONG_VALUE_TYPE, "Filled values number mismatch")
-                constant = cast_to(self.rows.typed(value), output.type.kind)
+                constant = cast_to(self.rows.typed(value), output.type)
             columns.append(FillColumn(aggregate=f"c{at}", constant=constant))
         if next(values, None) is not None:
             raise TDengineError(errors.WRONG_VALUE_TYPE, "Filled values number mismatch")
         listed = [f"{group.typed.sql} AS k{at}" for at, group in enumerate(self.partition)] + [f"{plan.key} AS w"]
-        listed += [f"{cast_to(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs)]
+        listed += [f"{cast_to(output, output.type)} AS c{at}" for at, output in enumerate(outputs)]
         grouped = f"SELECT {', '.join(listed)}{source}"
         sql = windows.filled(window.fill or "null", grouped, plan, len(self.partition), (low, high), columns)
-        casts = ", ".join(f"CAST(c{at} AS {output.type.kind.duckdb}) AS c{at}" for at, output in enumerate(outputs))
+        casts = ", ".join(f"CAST(c{at} AS {output.type.duckdb}) AS c{at}" for at, output in enumerate(outputs))
         sql = f"SELECT {casts} FROM ({sql})"
         orders = []
         for item in self.query.order:
@@ -398,7 +398,7 @@ class _SelectTranslator:
     ) -> Translation:
         """SELECT list, source, ORDER BY and limits put together."""
         select, query = self.select, self.query
-        listed = ", ".join(f"{cast_to(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs))
+        listed = ", ".join(f"{cast_to(output, output.type)} AS c{at}" for at, output in enumerate(outputs))
         orders = [self._order(scope, item, projections, outputs) for item in query.order]
         orders = orders or ([] if select.distinct else default_order)
         keys = list(dict.fromkeys([*self.env.partition, *(self.rows.typed(node).sql for node in self._group_nodes)]))
