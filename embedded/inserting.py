@@ -147,7 +147,7 @@ class Inserter:
         """The super table of that name."""
         table = self.table(name)
         if not table.is_super:
-            raise TDengineError(errors.INVALID_OPERATION, "Not super table")
+            raise TDengineError(errors.INVALID_OPERATION, "create table only from super table is allowed")
         return table
 
     def listed(self, table: Table, clause: InsertClause, sql: str) -> Listed:

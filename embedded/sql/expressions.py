@@ -55,7 +55,8 @@ class Relation:
     """What a SELECT selects from.
 
     `time` and `tbname` are the SQL of the primary timestamp and of the table's name. `sort` says that the rows do not
-    come in the order of time by themselves. `starred` is how many of the columns `*` stands for (None: all).
+    come in the order of time by themselves. `times` are the primary timestamps of joined tables. `starred` is how many
+    of the columns `*` stands for (None: all).
     """
 
     sql: str
@@ -64,6 +65,7 @@ class Relation:
     time: str | None = None
     tbname: str | None = None
     sort: bool = False
+    times: frozenset[str] = frozenset()
     starred: int | None = None
 
     def star(self) -> tuple[RelationColumn, ...]:
@@ -147,6 +149,10 @@ class Scope:
         if rule is None:
             raise unsupported(f"the expression {node.sql()}")
         return rule(self, node)
+
+    def is_tag(self, node: exp.Expr) -> bool:
+        """Whether an expression is a tag."""
+        return isinstance(node, exp.Column) and any(c.tag and c.name == node.name for c in self.relation.columns)
 
     def instant_value(self, node: exp.Expr) -> int | None:
         """The epoch units of a constant, None if it is none."""

@@ -6,6 +6,7 @@ For each its arguments, its result's type and its DuckDB SQL. A new function is 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -259,7 +260,9 @@ def _concat(call: Call) -> str:
 
 
 def _concat_ws(call: Call) -> str:
-    return f"concat_ws({', '.join(argument.sql for argument in call.args)})"
+    """NULL if any argument is, unlike DuckDB's."""
+    separator, *parts = (argument.sql for argument in call.args)
+    return f"({f' || {separator} || '.join(parts)})"
 
 
 def _trim_type(call: Call) -> Type:
@@ -271,6 +274,17 @@ def _trim_type(call: Call) -> Type:
         )
         return Type(argument.type.kind, len(kept.encode()))
     return argument.type
+
+
+def _trimmed(sql: str, call: Call, end: str) -> str:
+    """The text without a text that is repeated at an end of it."""
+    taken = call.args[1].value
+    if not isinstance(taken, str):
+        raise errors.unsupported("TRIM of a text that is no literal")
+    if not taken:
+        return sql
+    pattern = f"(?:{re.escape(taken)})+"
+    return f"regexp_replace({sql}, {text_sql('^' + pattern if end == '^' else pattern + '$')}, '')"
 
 
 def _substr(call: Call) -> str:
@@ -342,7 +356,7 @@ def _elapsed(call: Call) -> str:
 def microseconds(sql: str, precision: str) -> str:
     """Epoch units as DuckDB's microseconds."""
     if precision == "ms":
-        return f"({sql}) * 1000"
+        return f"CAST({sql} AS BIGINT) * 1000"
     return sql if precision == "us" else f"({sql}) // 1000"
 
 
@@ -360,7 +374,7 @@ def _to_iso8601(call: Call) -> str:
     digits = len(str(units)) - 1
     moment = _moment(call)
     local = f"({moment} + {offset * units})"
-    second = f"make_timestamp({floor_to(local, units)} // {units} * 1000000)"
+    second = f"make_timestamp(CAST({floor_to(local, units)} AS BIGINT) // {units} * 1000000)"
     fraction = f"lpad(CAST(({local} % {units} + {units}) % {units} AS VARCHAR), {digits}, '0')"
     return f"(strftime({second}, '%Y-%m-%dT%H:%M:%S.') || {fraction} || {text_sql(suffix)})"
 
@@ -374,13 +388,52 @@ def _to_unixtimestamp(call: Call) -> str:
     return _moment(call)
 
 
-def _date_part(part: str) -> Function:
+def _date_part(part: str | Callable[[Call], str], most: int = 1) -> Function:
     def render(call: Call) -> str:
         local = f"({_moment(call)} + {call.env.offset * UNITS_PER_SECOND[call.env.precision]})"
         stamp = f"make_timestamp({microseconds(local, call.env.precision)})"
-        return part.format(stamp)
+        return (part if isinstance(part, str) else part(call)).format(stamp)
 
-    return _scalar((_time,), BIGINT, render, (1, 2))
+    return _scalar((_time, _integer), BIGINT, render, (1, most))
+
+
+def _week(call: Call) -> str:
+    """The week of the year; by default weeks begin on Sunday and the days before the first Sunday are in week 0."""
+    mode = call.constant_integer(1, 0, 7) if len(call.args) == 2 else 0
+    if mode == 3:
+        return "week({0})"
+    if mode not in (0, 5):
+        raise errors.unsupported(f"WEEK with mode {mode}")
+    return f"CAST(strftime({{0}}, '{'%W' if mode == 5 else '%U'}') AS BIGINT)"
+
+
+def _repeat_type(call: Call) -> Type:
+    """As long as the text repeated; of a column's count the most that a VARCHAR holds."""
+    type_, count = call.args[0].type, call.args[1].value
+    most = 65517 if type_.kind is VARCHAR else 16379
+    return Type(type_.kind, min(type_.length * max(count, 1), most) if isinstance(count, int) else most)
+
+
+def _substring_index(call: Call) -> str:
+    string, delimiter = call.args[0].sql, call.args[1].sql
+    count = call.args[2].value
+    if not isinstance(count, int):
+        raise errors.unsupported("SUBSTRING_INDEX with a count that is no literal")
+    parts = f"string_split({string}, {delimiter})"
+    kept = f"{parts}[:{count}]" if count > 0 else f"{parts}[{count}:]"
+    return "''" if count == 0 else f"array_to_string({kept}, {delimiter})"
+
+
+def _char_type(call: Call) -> Type:
+    return Type(VARCHAR, 4 * len(call.args))
+
+
+def _char(call: Call) -> str:
+    """The ASCII characters of the codes; others would be bytes that are no text."""
+    codes = [argument.value for argument in call.args]
+    if not all(isinstance(code, int) and 0 < code < 128 for code in codes):
+        raise errors.unsupported("CHAR of other than ASCII codes")
+    return " || ".join(f"chr({code})" for code in codes)
 
 
 def _now(call: Call) -> str:
@@ -430,6 +483,8 @@ def _rand(call: Call) -> str:
 
 def _percentile(call: Call) -> str:
     """Interpolated between the two nearest values."""
+    if len(call.args) > 2:
+        raise errors.unsupported("PERCENTILE of several percentages")
     fraction = _fraction(call)
     return f"quantile_cont(CAST({call.args[0].sql} AS DOUBLE), {fraction})"
 
@@ -564,7 +619,7 @@ FUNCTIONS: dict[str, Function] = {
     "stddev_pop": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
     "var_pop": _aggregate(_number, DOUBLE, lambda call: f"abs({_variance(call)})"),
     "hyperloglog": _aggregate(_any, BIGINT, "count(DISTINCT {0})", counts=True),
-    "percentile": _aggregate((_number, _number), DOUBLE, _percentile),
+    "percentile": _make("aggregate", (_number, _number), DOUBLE, _percentile, (2, 11)),
     "apercentile": _make("aggregate", (_number, _number, _text), DOUBLE, _apercentile, (2, 3)),
     "elapsed": _make("aggregate", (_timestamp, _is_duration), DOUBLE, _elapsed, (1, 2)),
     "irate": _aggregate(_number, DOUBLE, _irate),
@@ -589,7 +644,10 @@ FUNCTIONS: dict[str, Function] = {
         (_any, _integer),
         _same,
         "{0}",
-        lambda call: f"row_number() {_over(call, 'random()')} <= {call.constant_integer(1, 1, 1000)}",
+        lambda call: (
+            f"row_number() {_over(call, f'hash({call.time()} + {random.getrandbits(32)})')} "
+            f"<= {call.constant_integer(1, 1, 1000)} AND {call.args[0].sql} IS NOT NULL"
+        ),
     ),
     "diff": _rows((_difference_kind, _integer), _difference_type, _difference, _not_first, (1, 2)),
     "derivative": _rows((_number, _is_duration, _integer), DOUBLE, _derivative, _not_first, 3),
@@ -648,6 +706,15 @@ FUNCTIONS: dict[str, Function] = {
     "ltrim": _scalar(_text, _trim_type, "ltrim({0})"),
     "rtrim": _scalar(_text, _trim_type, "rtrim({0})"),
     "trim": _scalar(_text, _trim_type, "trim({0})"),
+    "trim both": _scalar(
+        (_text, _text), _same, lambda call: _trimmed(_trimmed(call.args[0].sql, call, "^"), call, "$")
+    ),
+    "trim leading": _scalar((_text, _text), _same, lambda call: _trimmed(call.args[0].sql, call, "^")),
+    "trim trailing": _scalar((_text, _text), _same, lambda call: _trimmed(call.args[0].sql, call, "$")),
+    "repeat": _scalar((_text, _integer), _repeat_type, "repeat({0}, greatest({1}, 0)::BIGINT)"),
+    "substring_index": _scalar((_text, _text, _integer), _same, _substring_index),
+    "position": _scalar((_text, _text), BIGINT, "strpos({1}, {0})"),
+    "char": _scalar(_integer, _char_type, _char, (1, 255)),
     "replace": _scalar(_text, _same, "replace({0}, {1}, {2})", 3),
     "ascii": _scalar(_text, BIGINT, "ascii({0})"),
     # Geometries.
@@ -661,6 +728,8 @@ FUNCTIONS: dict[str, Function] = {
     "timediff": _scalar((_time, _time, _is_duration), BIGINT, _time_diff, (2, 3)),
     "to_iso8601": _scalar((_time, _text), _fixed(VARCHAR, 62), _to_iso8601, (1, 2)),
     "to_unixtimestamp": _scalar((_time, _integer), BIGINT, _to_unixtimestamp, (1, 2)),
+    "week": _date_part(_week, most=2),
+    "weekofyear": _date_part("week({0})"),
     "weekday": _date_part("(isodow({0}) - 1)"),
     "dayofweek": _date_part("(dayofweek({0}) + 1)"),
     # The session.
@@ -676,9 +745,9 @@ BOOLEAN = Type.of(BOOL)
 
 
 _ONLY_IN_TDENGINE = frozenset(
-    """char cols date dayname find_in_set forecast greatest histogram interp least leastsquares like_in_set position
-    repeat statecount stateduration st_contains st_containsproperly st_covers st_equals st_intersects st_makepoint
-    st_touches substring_index to_char to_json to_timestamp week weekofyear""".split()
+    """cols date dayname find_in_set forecast greatest histogram interp least leastsquares like_in_set st_contains
+    st_containsproperly st_covers st_equals st_intersects st_makepoint st_touches statecount stateduration to_char
+    to_json to_timestamp""".split()
 )
 
 

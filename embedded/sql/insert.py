@@ -5,7 +5,7 @@ Values are literals only, errors have code 0x0216 and quote at most 63 bytes, an
 
 import re
 
-from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, INVALID_OPERATION, TDengineError, insert_error
+from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, INVALID_OPERATION, TDengineError, insert_error, unsupported
 from embedded.sql import scanner
 from embedded.sql.scanner import Token
 from embedded.sql.statements import ChildTable, InsertClause, Row, TableName, Value
@@ -56,6 +56,8 @@ class InsertReader:
         if self._current.text == "select" and using is None:
             self.query_start = self._current.start
             return InsertClause(table, after, None, columns, ())
+        if self._current.text == "file":
+            raise unsupported("INSERT of a FILE")
         self._keyword(("values",), "keyword VALUES or FILE is expected")
         rows: list[Row] = []
         while self._current.text == "(" or (self._current.text == "," and rows):

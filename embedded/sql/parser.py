@@ -10,6 +10,10 @@ from embedded.sql.insert import InsertReader
 from embedded.sql.scanner import lower_outside_quotes
 from embedded.sql.statements import InsertClause, Query, Statement
 
+_REFUSED = """
+    explain compact balance grant revoke kill merge split redistribute restore pause resume assign sync s3migrate
+""".split()
+
 _RULES: dict[str, Callable[[Reader], Statement]] = {
     "select": queries.query,
     "(": queries.query,
@@ -20,6 +24,8 @@ _RULES: dict[str, Callable[[Reader], Statement]] = {
     "describe": ddl.describe,
     "desc": ddl.describe,
     "show": ddl.show,
+    **dict.fromkeys(("flush", "trim", "reset"), ddl.maintain),
+    **dict.fromkeys(_REFUSED, ddl.refuse),
     "delete": ddl.delete,
 }
 
