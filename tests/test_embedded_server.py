@@ -216,17 +216,16 @@ def test_a_slow_query_does_not_hold_up_another_connection(
     fill(connection, "slow", 100_000)
     sql = "select count(*), percentile(a, 50) from slow interval(100a) sliding(1a) order by percentile(a, 50) limit 1"
 
-    async def check() -> float:
+    async def check() -> None:
         busy, quick = await opened(server), await opened(server)
         await ask(busy, frames.encode_query(1, "use d"))
         await busy.write_message(frames.encode_query(2, sql), binary=True)
-        started = time.monotonic()
+        slow = asyncio.ensure_future(answered(busy))
         assert (await ask(quick, frames.encode_query(1, "select 1")))["code"] == 0
-        elapsed = time.monotonic() - started
-        assert (await answered(busy))["code"] == 0
-        return elapsed
+        assert not slow.done()
+        assert (await slow)["code"] == 0
 
-    assert asyncio.run(check()) < 1
+    asyncio.run(check())
 
 
 def test_statements_bind_every_type(connection: taosws.Connection) -> None:
