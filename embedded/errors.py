@@ -1,6 +1,7 @@
 """TDengine's errors: a code, as taosAdapter sends it (a positive int of 16 bits), and a message."""
 
 ADAPTER = 0xFFFF
+DECIMAL_OVERFLOW = 0x013D
 INVALID_OPERATION = 0x0200
 INSERT_SYNTAX = 0x0216
 STMT_TABLE_MISSING = 0x022B

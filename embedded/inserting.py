@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -335,9 +336,12 @@ def _checked(item: BoundColumn, column: Column, primary: bool = False) -> pa.Arr
 def _decimals(array: pa.Array, column: Column) -> pa.Array:
     """Bound texts (or a query's DECIMALs) as the column's DECIMALs."""
     texts = array.cast(pa.string())
-    numbers = [None if text is None else to_decimal(text, column.type) for text in texts.to_pylist()]
+    try:
+        numbers = [None if text is None else to_decimal(text, column.type) for text in texts.to_pylist()]
+    except InvalidOperation:
+        raise BindError(errors.INVALID_OPERATION, f"invalid decimal data: {column.name}") from None
     if numbers.count(None) > texts.null_count:
-        raise BindError(errors.INVALID_OPERATION, f"invalid decimal data: {column.name}")
+        raise BindError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
     return pa.array(numbers, column.type.arrow)
 
 

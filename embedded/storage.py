@@ -85,7 +85,10 @@ class Rows:
 
 def _translated(error: Exception) -> TDengineError:
     """An error of DuckDB in TDengine's terms; it should not come to this, so the text says where it is from."""
-    return TDengineError(errors.INVALID_OPERATION, f"embedded server: {str(error).splitlines()[0]}")
+    text = str(error).splitlines()[0]
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException) and "DECIMAL" in text:
+        return TDengineError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
+    return TDengineError(errors.INVALID_OPERATION, f"embedded server: {text}")
 
 
 class Storage:

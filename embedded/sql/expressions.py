@@ -319,8 +319,13 @@ class Scope:
         return Typed(f"({shifted} + {moment.sql} - {floor_to(moment.sql, units)})", Type.of(TIMESTAMP))
 
     def _bits(self, node: exp.Binary) -> Typed:
-        left, right = (f"CAST({self.typed(side).sql} AS BIGINT)" for side in (node.left, node.right))
+        left, right = (f"TRY_CAST({self._operand(side)} AS BIGINT)" for side in (node.left, node.right))
         return Typed(f"({left} {'&' if isinstance(node, exp.BitwiseAnd) else '|'} {right})", Type.of(BIGINT))
+
+    def _operand(self, node: exp.Expr) -> str:
+        """A number for an operator; bytes and whole JSON tags are none."""
+        typed = self.typed(node)
+        return typed.sql if typed.type.kind.integer else self._double(typed)
 
     def _logic(self, node: exp.Connector) -> Typed:
         terms = [self.condition(term) for term in node.flatten()]
@@ -406,13 +411,13 @@ class Scope:
         """Two operands as SQL that compares as TDengine does: text with a time as a time, with a number as a number."""
         if left.null or right.null:
             return left.sql, right.sql
+        if left.type.kind.raw or right.type.kind.raw:
+            return self._raw(left), self._raw(right)
         if left.type.kind is TIMESTAMP or right.type.kind is TIMESTAMP:
             return self._instant(left), self._instant(right)
         one, other = left.type.kind, right.type.kind
         if one.text and other.text:
             return left.sql, right.sql
-        if one.raw or other.raw:
-            return self._raw(left), self._raw(right)
         if one is BOOL and other is BOOL:
             return left.sql, right.sql
         if BOOL in (one, other) and (one.text or other.text):
@@ -439,6 +444,10 @@ class Scope:
         return integer(parsed).sql
 
     def _number(self, typed: Typed) -> str:
+        if isinstance(typed, JsonValue):
+            return typed.number
+        if typed.type.kind.raw or typed.type.kind is JSON:
+            raise TDengineError(errors.INVALID_OPERATION, "Invalid operation")
         if typed.type.kind is BOOL:
             return f"CAST({typed.sql} AS INTEGER)"
         return f"TRY_CAST({typed.sql} AS DOUBLE)" if typed.type.kind.text else typed.sql
@@ -451,6 +460,10 @@ class Scope:
         return f"({self._number(typed)} <> 0)"
 
     def _double(self, typed: Typed) -> str:
+        if isinstance(typed, JsonValue):
+            return typed.number
+        if typed.type.kind.raw or typed.type.kind is JSON:
+            raise TDengineError(errors.INVALID_OPERATION, "Invalid operation")
         if typed.type.kind is BOOL:
             return f"CAST(CAST({typed.sql} AS INTEGER) AS DOUBLE)"
         word = "TRY_CAST" if typed.type.kind.text else "CAST"
@@ -492,7 +505,7 @@ class Scope:
         if source.raw or kind.raw or source is JSON or kind is JSON:
             return self._bytes_converted(value, target)
         if kind is TIMESTAMP:
-            return self._instant(value) if source.text else f"CAST({_whole(value)} AS BIGINT)"
+            return self._instant(value) if source.text else f"TRY_CAST({_whole(value)} AS BIGINT)"
         if kind.text:
             return self._as_text(value, target)
         middle = target.duckdb if kind.decimal else "DOUBLE"
@@ -623,7 +636,9 @@ def _whole(value: Typed) -> str:
     """A number cut to an integer, of any size."""
     if value.type.kind is BOOL:
         return f"CAST({value.sql} AS HUGEINT)"
-    return f"CAST(trunc({value.sql}) AS HUGEINT)" if not value.type.kind.integer else f"CAST({value.sql} AS HUGEINT)"
+    return (
+        f"TRY_CAST(trunc({value.sql}) AS HUGEINT)" if not value.type.kind.integer else f"CAST({value.sql} AS HUGEINT)"
+    )
 
 
 def _wrapped(sql: str, kind: Kind) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from embedded import VERSION, errors
 from embedded.errors import TDengineError
-from embedded.sql import decimals
+from embedded.sql import decimals, geometry
 from embedded.sql.times import Duration, parse_time
-from embedded.sql.typed import Environment, Typed, floor_to, integer, text, text_sql
+from embedded.sql.typed import Environment, Typed, bytes_sql, floor_to, integer, text, text_sql
 from embedded.types import (
     BIGINT,
     BOOL,
@@ -206,7 +206,7 @@ def _math(sql: str, count: int = 1) -> Function:
     wrapped = sql
     for at in range(count):
         wrapped = wrapped.replace(f"{{{at}}}", f"CAST({{{at}}} AS DOUBLE)")
-    return _scalar(accepts, DOUBLE, f"(CASE WHEN isfinite(TRY({wrapped})) THEN TRY({wrapped}) END)")
+    return _scalar(accepts, DOUBLE, f"(CASE WHEN isfinite({wrapped}) THEN {wrapped} END)")
 
 
 def _sum_type(call: Call) -> Type:
@@ -298,6 +298,16 @@ def _round(call: Call) -> str:
     """Halves away from zero; DuckDB does so for DOUBLE."""
     digits = f"CAST({call.args[1].sql} AS INTEGER)" if len(call.args) == 2 else "0"
     return f"round(CAST({call.args[0].sql} AS DOUBLE), {digits})"
+
+
+def _geometry_bytes(call: Call) -> str:
+    argument = call.args[0]
+    if isinstance(argument.value, str):
+        try:
+            return bytes_sql(geometry.to_bytes(argument.value))
+        except geometry.GeometryError:
+            raise call.fail(errors.PARAMETER_VALUE, "parameter value") from None
+    return f"ST_AsWKB(TRY_CAST({argument.sql} AS GEOMETRY))"
 
 
 def _geometry_text(call: Call) -> str:
@@ -719,7 +729,7 @@ FUNCTIONS: dict[str, Function] = {
     "ascii": _scalar(_text, BIGINT, "ascii({0})"),
     # Geometries.
     "st_astext": _scalar(_geometry, _fixed(VARCHAR, 65517), _geometry_text),
-    "st_geomfromtext": _scalar(_text, _fixed(GEOMETRY, 65517), "ST_AsWKB(CAST({0} AS GEOMETRY))"),
+    "st_geomfromtext": _scalar(_text, _fixed(GEOMETRY, 65517), _geometry_bytes),
     # Times.
     "now": _scalar((), TIMESTAMP, _now, 0),
     "today": _scalar((), TIMESTAMP, _today, 0),

@@ -341,7 +341,7 @@ class _SelectTranslator:
     def _check_row_functions(self, calls: list[exp.Anonymous]) -> None:
         """TOP, DIFF and their like stand alone, or with others that give as many rows."""
         names = {call.name for call in calls}
-        distinct = len({call.sql() for call in calls})
+        distinct = sum(call not in calls[:at] for at, call in enumerate(calls))
         if names & _MANY_ROWS and (self.select.window or self.select.group):
             raise unsupported(f"{calls[0].name.upper()} in windows or groups")
         if any(functions.find(name).kind != "rows" for name in names) or (distinct > 1 and not names <= _EACH_ROW):
@@ -458,7 +458,7 @@ class _SelectTranslator:
         """SELECT list, source, ORDER BY and limits put together."""
         select, query = self.select, self.query
         listed = ", ".join(f"{cast_to(output, output.type)} AS c{at}" for at, output in enumerate(outputs))
-        orders = [self._order(scope, item, projections, outputs) for item in query.order]
+        orders = [order for item in query.order if (order := self._order(scope, item, projections, outputs))]
         orders = orders or ([] if select.distinct else default_order)
         keys = list(dict.fromkeys([*self.env.partition, *(self.rows.typed(node).sql for node in self._group_nodes)]))
         conditions, limit = [], query.limit
@@ -571,7 +571,11 @@ class _SelectTranslator:
             if _calls(node):
                 raise TDengineError(errors.NO_AGGREGATE_HERE, "There mustn't be aggregation")
             nodes.append(node)
-            groups.append(Group(node, self.rows.typed(node)))
+            typed = self.rows.typed(node)
+            if typed.constant:
+                # A bare number would be the place of a column to DuckDB.
+                typed = replace(typed, sql=f"CASE WHEN TRUE THEN {typed.sql} END")
+            groups.append(Group(node, typed))
         self._group_nodes = nodes
         return groups
 
@@ -590,12 +594,16 @@ class _SelectTranslator:
         return function.companion.replace("{0}", picked).replace("{time}", self.relation.time or "0")
 
     def _order(self, scope: Scope, item: OrderItem, projections: Sequence[Projection], outputs: Sequence[Typed]) -> str:
+        """One item of ORDER BY as SQL; nothing for a constant, which DuckDB would not take."""
         at = _output_of(item, projections)
         if at is not None:
-            return _order_sql(f"c{at}" if self.select.distinct else outputs[at].sql, item)
+            if self.select.distinct:
+                return _order_sql(f"c{at}", item)
+            return "" if _is_constant(projections[at].node) else _order_sql(outputs[at].sql, item)
         if self.select.distinct:
             raise TDengineError(errors.NOT_SELECTED, "Not SELECTed expression")
-        return _order_sql(scope.typed(item.node).sql, item)
+        typed = scope.typed(item.node)
+        return "" if _is_constant(item.node) else _order_sql(typed.sql, item)
 
     def _by_time(self) -> list[str]:
         if self.relation.time is None or not (self.relation.sort or self.partition):
@@ -624,6 +632,10 @@ _EXPANDING = frozenset(["first", "last", "last_row"])
 def _calls(node: exp.Expr) -> list[exp.Anonymous]:
     """The calls of aggregate, picking and row functions in an expression."""
     return [call for call in node.find_all(exp.Anonymous) if functions.find(call.name).kind != "scalar"]
+
+
+def _is_constant(node: exp.Expr) -> bool:
+    return node.find(exp.Column) is None and not _calls(node)
 
 
 def _column_node(column: RelationColumn) -> exp.Column:

@@ -38,6 +38,7 @@ from embedded.types import (
     Type,
 )
 
+_MOST_DIGITS = 38
 _FLOAT_MAX = 3.4028234663852886e38
 
 
@@ -190,9 +191,12 @@ class Literals:
             raise self.error(value, f"ParseException: {error}") from None
 
     def _decimal(self, value: Value, column: Column) -> Decimal:
-        number = to_decimal(value.text, column.type) if value.sort in _NUMERIC else None
+        try:
+            number = to_decimal(value.text if value.sort in _NUMERIC else "", column.type)
+        except InvalidOperation:
+            raise self.error(value, "invalid decimal data") from None
         if number is None:
-            raise self.error(value, "invalid decimal data")
+            raise TDengineError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
         return number
 
     def _json(self, value: Value, column: Column) -> str | None:
@@ -213,11 +217,11 @@ def to_bytes(text: str) -> bytes | None:
 
 
 def to_decimal(text: str, type_: Type) -> Decimal | None:
-    """A DECIMAL, rounded half up to its scale; None if the text is no number or has too many digits."""
-    try:
-        number = round_decimal(Decimal(text), type_.scale)
-    except InvalidOperation:
+    """A DECIMAL, rounded half up to its scale; None if it has too many digits, InvalidOperation if it is no number."""
+    number = Decimal(text)
+    if number.is_finite() and number.adjusted() > _MOST_DIGITS:
         return None
+    number = round_decimal(number, type_.scale)
     return number if number.is_finite() and abs(number) < Decimal(10) ** (type_.precision - type_.scale) else None
 
 
