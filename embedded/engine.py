@@ -408,8 +408,12 @@ class Session:
         parsed = parse(sql)
         if not isinstance(parsed.statement, Insert):
             return Prepared(parsed, None)
-        fields, table = self.inserter.bind_fields(parsed.statement)
-        return Prepared(parsed, fields, PRECISIONS.index(table.database.precision))
+        return self.prepare_parsed(parsed.statement)
+
+    def prepare_parsed(self, insert: Insert) -> Prepared:
+        """The same for an INSERT that is read already."""
+        fields, table = self.inserter.bind_fields(insert)
+        return Prepared(Parsed(insert, insert.placeholders), fields, PRECISIONS.index(table.database.precision))
 
     def bound_writes(self, prepared: Prepared, tables: Sequence[BoundTable]) -> list[Write]:
         """Check what is bound to a prepared INSERT, and return the rows to write; raises BindError."""

@@ -20,7 +20,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from embedded import VERSION, errors, rest
 from embedded.engine import USER, Prepared, Result, Session, Update
-from embedded.errors import TDengineError
+from embedded.errors import TDengineError, unsupported
 from embedded.inserting import TABLE_NAME, BindField
 from embedded.prepared import LegacyStatement, Statement
 from embedded.protocol import binds, blocks, frames
@@ -169,6 +169,9 @@ class SocketHandler(WebSocketHandler):
 
     async def _options(self, arguments: Reply) -> Reply:
         return {}
+
+    async def _schemaless(self, arguments: Reply) -> Reply:
+        raise unsupported("schemaless inserts (line protocols)")
 
     def _session(self) -> Session:
         assert self.session is not None
@@ -325,6 +328,7 @@ _ACTIONS: dict[str, Callable[[SocketHandler, Reply], Awaitable[Reply | None]]] =
     "get_server_info": SocketHandler._server_info,
     "check_server_status": SocketHandler._server_status,
     "options_connection": SocketHandler._options,
+    "insert": SocketHandler._schemaless,
     "stmt2_init": SocketHandler._stmt2_init,
     "stmt2_prepare": SocketHandler._stmt2_prepare,
     "stmt2_exec": SocketHandler._exec,
