@@ -76,11 +76,13 @@ class Token:
 
 def lower_outside_quotes(sql: str) -> str:
     """What TDengine does to a statement first; its error texts and column names show the result."""
-    return _QUOTED_OR_UPPER.sub(lambda m: m[0] if m[0][0] in "'\"`" else m[0].lower(), sql)
+    return _UP_TO_UPPER.sub(lambda m: m[1] + m[2].lower(), sql)
 
 
-_QUOTED_OR_UPPER = re.compile(
-    r"""'(?:[^'\\]|\\.)*(?:'|$) | "(?:[^"\\]|\\.)*(?:"|$) | `[^`]*(?:`|$) | [A-Z]+""", re.VERBOSE | re.DOTALL
+# All up to the next capitals outside quotes, and these: there are few in a long INSERT, however many texts it has.
+_UP_TO_UPPER = re.compile(
+    r"""((?: [^A-Z'"`]++ | '(?:[^'\\]|\\.)*+(?:'|$) | "(?:[^"\\]|\\.)*+(?:"|$) | `[^`]*+(?:`|$) )*+) ([A-Z]*+)""",
+    re.VERBOSE | re.DOTALL,
 )
 
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 from embedded import errors
 from embedded.errors import TDengineError, insert_error
 from embedded.schema import Column
-from embedded.sql import geometry, scanner
+from embedded.sql import bulk, geometry, scanner
+from embedded.sql.insert import PlainRows
 from embedded.sql.statements import Row, Value
 from embedded.sql.times import parse_time
 from embedded.types import (
@@ -77,6 +78,10 @@ class Literals:
 
         Rows of one key are merged: in each column the last that is not NULL wins.
         """
+        if isinstance(rows, PlainRows):
+            arrays = bulk.read(rows.text, columns, self.moment.precision)
+            if arrays is not None:
+                return arrays
         try:
             if any(len(row.values) != len(columns) for row in rows):
                 raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
