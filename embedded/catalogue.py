@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from embedded import errors
-from embedded.errors import TDengineError
+from embedded.errors import TDengineError, unsupported
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
 from embedded.sql.select import SystemTable
 from embedded.types import (
@@ -18,6 +18,7 @@ from embedded.types import (
     DOUBLE,
     FLOAT,
     INT,
+    JSON,
     SMALLINT,
     TIMESTAMP,
     TINYINT,
@@ -68,8 +69,8 @@ def describe(table: Table) -> list[tuple[Any, ...]]:
     """The rows of DESCRIBE."""
     rows = []
     for column in table.columns:
-        note = "COMPOSITE KEY" if column.key else ""
-        rows.append((column.name, column.type.kind.name, column.type.length, note, *storage_options(column.type.kind)))
+        note, type_ = "COMPOSITE KEY" if column.key else "", column.type
+        rows.append((column.name, _kind_text(type_), type_.length, note, *storage_options(type_.kind)))
     for tag in (table.stable or table).tags:
         rows.append((tag.name, tag.type.kind.name, tag.type.length, "TAG", *("disabled",) * 3))
     return rows
@@ -90,16 +91,53 @@ def show_create(table: Table) -> str:
     return f"CREATE STABLE `{table.name}` ({columns}) TAGS ({tags})"
 
 
+def show_create_database(database: Database) -> str:
+    """The text of SHOW CREATE DATABASE."""
+    (row,) = _database_rows({database.name: database}, system=False)
+    shown = dict(zip((field.name for field in _DATABASE_FIELDS), row, strict=True))
+    options = " ".join(
+        f"{word.upper()} " + (f"'{shown[word]}'" if word in _QUOTED_OPTIONS else str(int(shown[word])))
+        if word not in ("duration", "keep")
+        else f"{word.upper()} {shown[word]}"
+        for word in _SHOWN_OPTIONS.split()
+    )
+    return f"CREATE DATABASE `{database.name}` {options} S3_CHUNKPAGES {shown['s3_chunkpages']} " + (
+        f"S3_KEEPLOCAL {shown['s3_keeplocal']}m S3_COMPACT {shown['s3_compact']}"
+    )
+
+
+_SHOWN_OPTIONS = """
+    buffer cachesize cachemodel comp duration wal_fsync_period maxrows minrows stt_trigger keep pages pagesize precision
+    replica wal_level vgroups single_stable table_prefix table_suffix tsdb_pagesize wal_retention_period
+    wal_retention_size keep_time_offset encrypt_algorithm
+"""
+_QUOTED_OPTIONS = frozenset(["cachemodel", "precision", "encrypt_algorithm"])
+
+
 def _column_text(column: Column) -> str:
     encode, compress, level = storage_options(column.type.kind)
     key = " COMPOSITE KEY" if column.key else ""
     return f"`{column.name}` {column.type} ENCODE '{encode}' COMPRESS '{compress}' LEVEL '{level}'{key}"
 
 
+def _kind_text(type_: Type) -> str:
+    return str(type_) if type_.kind.decimal else type_.kind.name
+
+
+def tag_text(value: Any) -> str | None:
+    """A tag's value as SHOW TAGS shows it, bytes in hexadecimal digits."""
+    if value is None:
+        return None
+    return f"\\x{value.hex().upper()}" if isinstance(value, bytes) else str(value)
+
+
 def _tag_text(tag: Column, value: Any) -> str:
+    """A tag's value as SHOW CREATE TABLE shows it."""
     if value is None:
         return "NULL"
-    return f'"{value}"' if tag.type.kind.text else str(value).lower()
+    if tag.type.kind is JSON:
+        return str(value)
+    return f'"{tag_text(value)}"' if tag.type.kind.text or tag.type.kind.raw else str(value).lower()
 
 
 def like(names: Iterable[str], pattern: str | None) -> list[str]:
@@ -114,19 +152,26 @@ def like(names: Iterable[str], pattern: str | None) -> list[str]:
 def system_table(name: str, databases: Databases) -> SystemTable:
     """A table of information_schema; 0x2603 if there is none of that name."""
     rule = _TABLES.get(name)
+    if name in _WITHOUT:
+        raise unsupported(f"information_schema.{name}")
     if rule is None:
         raise TDengineError(errors.TABLE_MISSING, "Fail to get table info, error: Table does not exist")
     fields, rows = rule
     values = list(rows(databases))
     columns = zip(*values, strict=True) if values else ([] for _ in fields)
-    arrays = [pa.array(column, field.type.kind.arrow) for column, field in zip(columns, fields, strict=True)]
+    arrays = [pa.array(column, field.type.arrow) for column, field in zip(columns, fields, strict=True)]
     return SystemTable(fields, pa.table(arrays, names=[field.name for field in fields]))
 
 
 def keep_text(options: dict[str, str]) -> str:
-    """KEEP as information_schema shows it: three durations; a number without a unit is days."""
-    parts = [part if part[-1:].isalpha() else f"{part}d" for part in options.get("keep", "3650d").split(",")]
+    """KEEP as information_schema shows it: three durations."""
+    parts = [_days(part) for part in options.get("keep", "3650d").split(",")]
     return ",".join([*parts, *[parts[-1]] * (3 - len(parts))][:3])
+
+
+def _days(text: str) -> str:
+    """A duration; a number without a unit is days."""
+    return text if text[-1:].isalpha() else f"{text}d"
 
 
 _DATABASE_FIELDS = (
@@ -142,8 +187,8 @@ _DATABASE_FIELDS = (
 )
 
 
-def _database_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
-    for name in (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA):
+def _database_rows(databases: Databases, system: bool = True) -> Iterable[tuple[Any, ...]]:
+    for name in (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA) if system else ():
         yield (name, None, None, *((None,) * 12), "ready", *((None,) * 18))
     for database in databases.values():
         options = database.options
@@ -155,7 +200,7 @@ def _database_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
         tables = sum(not table.is_super for table in database.tables.values())
         yield (
             *(database.name, database.created, number("vgroups", 2), tables, number("replica", 1), "on"),
-            *(options.get("duration", "10d"), keep_text(options), number("buffer", 256), number("pagesize", 4)),
+            *(_days(options.get("duration", "10d")), keep_text(options), number("buffer", 256), number("pagesize", 4)),
             *(number("pages", 256), number("minrows", 100), number("maxrows", 4096), number("comp", 2)),
             *(database.precision, "ready", None, False, options.get("cachemodel", "none"), number("cachesize", 1)),
             *(number("wal_level", 1), number("wal_fsync_period", 3000), number("wal_retention_period", 3600)),
@@ -204,6 +249,24 @@ def _column_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
             )
 
 
+def _tag_rows(databases: Databases) -> Iterable[tuple[Any, ...]]:
+    for table in _all_tables(databases):
+        if table.stable is not None:
+            for tag, value in zip(table.stable.tags, table.tag_values, strict=True):
+                yield (table.name, table.database.name, table.stable.name, tag.name, str(tag.type), tag_text(value))
+
+
+TAG_FIELDS = (
+    *(_text("table_name", 192), _text("db_name", 64), _text("stable_name", 192), _text("tag_name", 64)),
+    *(_text("tag_type", 32), _text("tag_value", 16384)),
+)
+_WITHOUT = frozenset(
+    """ins_anodes ins_anodes_full ins_arbgroups ins_cluster ins_compact_details ins_compacts ins_configs
+    ins_dnode_variables ins_dnodes ins_encryptions ins_filesets ins_functions ins_grants ins_grants_full
+    ins_grants_logs ins_indexes ins_machines ins_mnodes ins_qnodes ins_snodes ins_stream_tasks ins_streams
+    ins_subscriptions ins_topics ins_transaction_details ins_tsmas ins_user_privileges ins_users ins_users_full
+    ins_vgroups ins_views ins_vnodes""".split()
+)
 _TABLES: dict[str, tuple[tuple[Field, ...], Callable[[Databases], Iterable[tuple[Any, ...]]]]] = {
     "ins_databases": (_DATABASE_FIELDS, _database_rows),
     "ins_tables": (
@@ -230,4 +293,5 @@ _TABLES: dict[str, tuple[tuple[Field, ...], Callable[[Databases], Iterable[tuple
         ),
         _column_rows,
     ),
+    "ins_tags": (TAG_FIELDS, _tag_rows),
 }

@@ -17,13 +17,12 @@ from embedded.inserting import BindField, Inserter, tag_values
 from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
 from embedded.sql import select, statements
-from embedded.sql.ddl import check_type
 from embedded.sql.parser import Insert, InsertSelect, Parsed, parse
 from embedded.sql.times import utc_offset
-from embedded.sql.typed import Environment, Typed, boolean, double, integer, text
+from embedded.sql.typed import Environment, Typed, boolean, constant, double, integer, text
 from embedded.sql.values import Literals, Moment
 from embedded.storage import Rows, Storage, Write
-from embedded.types import BOOL, PRECISIONS, TIMESTAMP, VARCHAR, Field, Type
+from embedded.types import BOOL, JSON, PRECISIONS, TIMESTAMP, VARCHAR, Field, Type
 
 USER = "root"
 _SYSTEM_DATABASES = (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA)
@@ -60,7 +59,7 @@ class Result:
     def of(cls, fields: Sequence[Field], rows: Sequence[Sequence[Any]], precision: str = "ms") -> Result:
         """A result of rows that are known already."""
         columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
-        arrays = [pa.array(column, field.type.kind.arrow) for column, field in zip(columns, fields, strict=True)]
+        arrays = [pa.array(column, field.type.arrow) for column, field in zip(columns, fields, strict=True)]
         table = pa.table(arrays, names=[f"c{at}" for at in range(len(fields))])
         return cls(fields, precision, iter(table.to_batches(max_chunksize=4096)), None)
 
@@ -118,7 +117,7 @@ class Session:
         return self._result(translation)
 
     def _result(self, translation: select.Translation) -> Result:
-        schema = pa.schema([(f"c{at}", field.type.kind.arrow) for at, field in enumerate(translation.fields)])
+        schema = pa.schema([(f"c{at}", field.type.arrow) for at, field in enumerate(translation.fields)])
         rows = self.storage.query(translation.sql, schema, translation.tables)
         first = rows.next()
 
@@ -179,8 +178,8 @@ class Session:
         _check_definition(statement)
         if statement.if_not_exists and statement.table.name in database.tables:
             return Update()
-        tags = None if statement.tags is None else [(tag.name, check_type(tag.type)) for tag in statement.tags]
-        columns = [(column.name, check_type(column.type), column.key) for column in statement.columns]
+        tags = None if statement.tags is None else [(tag.name, tag.type) for tag in statement.tags]
+        columns = [(column.name, column.type, column.key) for column in statement.columns]
         self.storage.create_table(database, statement.table.name, columns, tags)
         return Update()
 
@@ -205,8 +204,14 @@ class Session:
         found = []
         for name, if_exists in statement.tables:
             table = self.database_of(name).tables.get(name.name)
+            if statement.super_only and table is not None and not table.is_super:
+                table = None
             if table is None and not if_exists:
+                if statement.super_only:
+                    raise TDengineError(errors.STABLE_MISSING, "STable not exist")
                 raise TDengineError(errors.TABLE_MISSING, "Table does not exist")
+            if table is not None and table.is_super and len(statement.tables) > 1:
+                raise TDengineError(errors.DROP_IN_BATCH, "Cannot drop super table in batch")
             if table is not None:
                 found.append(table)
         for table in found:
@@ -218,12 +223,23 @@ class Session:
         _ALTERATIONS[statement.action](self, table, statement)
         return Update()
 
-    def _set_tag(self, table: Table, statement: statements.AlterTable) -> None:
-        tag = table.tag(statement.name)
-        if table.stable is None or tag is None or statement.value is None:
-            raise TDengineError(errors.TAG_MISSING, f"Invalid tag name: {statement.name}")
-        value = Literals("", self._moment(table.database.precision)).convert(statement.value, tag)
-        self.storage.set_tag(table, tag, value)
+    def _set_tags(self, statement: statements.SetTags) -> Update:
+        table = self.table(statement.table)
+        literals = Literals("", self._moment(table.database.precision))
+        changes = []
+        for name, value in statement.values:
+            tag = table.tag(name)
+            if table.stable is None or tag is None:
+                raise TDengineError(errors.TAG_MISSING, f"Invalid tag name: {name}")
+            changes.append((tag, literals.convert(value, tag)))
+        for tag, converted in changes:
+            self.storage.set_tag(table, tag, converted)
+        return Update()
+
+    def _maintain(self, statement: statements.Maintain) -> Update:
+        if statement.database is not None and statement.database not in _SYSTEM_DATABASES:
+            self.storage.database(statement.database)
+        return Update()
 
     def _add(self, table: Table, statement: statements.AlterTable) -> None:
         columns, tags = self._alterable(table, statement)
@@ -233,7 +249,7 @@ class Session:
         part = tags if statement.action.endswith("tag") else columns
         prefix = "t" if part is tags else "c"
         number = 1 + max(int(column.physical[1:]) for column in part)
-        part.append(Column(statement.name, check_type(statement.type), f"{prefix}{number}"))
+        part.append(Column(statement.name, statement.type, f"{prefix}{number}"))
         self.storage.alter(table, tuple(columns), tuple(tags))
 
     def _drop_column(self, table: Table, statement: statements.AlterTable) -> None:
@@ -251,7 +267,11 @@ class Session:
         columns, tags = self._alterable(table, statement)
         column, type_ = self._existing(table, statement), statement.type
         if type_ is None or type_.kind is not column.type.kind or type_.length <= column.type.length:
-            raise TDengineError(0x264B, "Only varbinary/binary/nchar/geometry column length could be modified")
+            raise TDengineError(
+                errors.MODIFY_COLUMN,
+                "Only varbinary/binary/nchar/geometry column length could be modified, "
+                "and the length can only be increased, not decreased",
+            )
         part = tags if statement.action.endswith("tag") else columns
         part[part.index(column)] = Column(column.name, type_, column.physical, column.key)
         self.storage.alter(table, tuple(columns), tuple(tags))
@@ -291,12 +311,12 @@ class Session:
 
     def _show(self, statement: statements.Show) -> Result:
         if statement.what == "databases":
-            return _names("name", 64, [*_SYSTEM_DATABASES, *self.storage.databases])
+            system = () if statement.only == "user" else _SYSTEM_DATABASES
+            return _names("name", 64, [*system, *(() if statement.only == "system" else self.storage.databases)])
         if statement.what == "create_database":
             assert statement.database is not None
             database = self.storage.database(statement.database)
-            keep = catalogue.keep_text(database.options)
-            sql = f"CREATE DATABASE `{database.name}` PRECISION '{database.precision}' KEEP {keep}"
+            sql = catalogue.show_create_database(database)
             return _shown("Database", 65, database.name, "Create Database", 4096, sql)
         if statement.what.startswith("create_"):
             assert statement.table is not None
@@ -306,6 +326,8 @@ class Session:
         if statement.what == "tags":
             assert statement.table is not None
             return self._show_tags(self.table(statement.table))
+        if statement.what == "table_tags":
+            return self._show_table_tags(statement)
         if statement.what not in ("tables", "stables"):
             raise unsupported(f"SHOW {statement.what.upper()}")
         name = statement.database or self.database
@@ -320,23 +342,32 @@ class Session:
         names = (t.name for t in found if not t.is_super and wanted in (None, catalogue.table_type(t)))
         return _names("table_name", 192, catalogue.like(names, statement.like))
 
+    def _show_table_tags(self, statement: statements.Show) -> Result:
+        """The tags of all children of a super table, one child a row."""
+        assert statement.table is not None
+        table = self.table(statement.table)
+        if not table.is_super:
+            raise TDengineError(errors.TAGS_OF_PLAIN, "Tags can only applied to super table and child table")
+        tags = list(table.tags)
+        if statement.tags is not None:
+            for name in statement.tags:
+                if table.tag(name) is None:
+                    raise TDengineError(errors.TAG_MISSING, f"Invalid tag name: {name}")
+            tags = [tag for name in statement.tags for tag in table.tags if tag.name == name]
+        places = [table.tags.index(tag) for tag in tags]
+        children = [child for child in table.database.tables.values() if child.stable is table]
+        rows = [(child.name, *(child.tag_values[at] for at in places)) for child in children]
+        fields = [Field("tbname", Type(VARCHAR, 192)), *(Field(tag.name, tag.type) for tag in tags)]
+        return Result.of(fields, rows, table.database.precision)
+
     def _show_tags(self, table: Table) -> Result:
         """The tags of a child, one a row."""
         if table.stable is None:
             raise TDengineError(errors.TAGS_OF_PLAIN, "Tags can only applied to super table and child table")
-        lengths = {
-            "table_name": 192,
-            "db_name": 64,
-            "stable_name": 192,
-            "tag_name": 64,
-            "tag_type": 32,
-            "tag_value": 16384,
-        }
-        fields = [Field(name, Type(VARCHAR, length)) for name, length in lengths.items()]
         head = (table.name, table.database.name, table.stable.name)
         values = zip(table.stable.tags, table.tag_values, strict=True)
-        rows = [(*head, tag.name, str(tag.type), None if value is None else str(value)) for tag, value in values]
-        return Result.of(fields, rows)
+        rows = [(*head, tag.name, str(tag.type), catalogue.tag_text(value)) for tag, value in values]
+        return Result.of(catalogue.TAG_FIELDS, rows)
 
     # Rows.
 
@@ -357,7 +388,7 @@ class Session:
         affected = 0
         while (batch := result.next()) is not None:
             bound = [
-                BoundColumn(column.type.kind, array.cast(column.type.kind.arrow, safe=False))
+                BoundColumn(column.type.kind, array.cast(column.type.arrow, safe=False))
                 for array, column in zip(batch.columns, columns, strict=True)
             ]
             part = Insert([clause], statement.sql, 0)
@@ -377,8 +408,12 @@ class Session:
         parsed = parse(sql)
         if not isinstance(parsed.statement, Insert):
             return Prepared(parsed, None)
-        fields, table = self.inserter.bind_fields(parsed.statement)
-        return Prepared(parsed, fields, PRECISIONS.index(table.database.precision))
+        return self.prepare_parsed(parsed.statement)
+
+    def prepare_parsed(self, insert: Insert) -> Prepared:
+        """The same for an INSERT that is read already."""
+        fields, table = self.inserter.bind_fields(insert)
+        return Prepared(Parsed(insert, insert.placeholders), fields, PRECISIONS.index(table.database.precision))
 
     def bound_writes(self, prepared: Prepared, tables: Sequence[BoundTable]) -> list[Write]:
         """Check what is bound to a prepared INSERT, and return the rows to write; raises BindError."""
@@ -417,7 +452,10 @@ class _Context:
             raise
 
     def system_table(self, name: statements.TableName) -> select.SystemTable | None:
-        if (name.database or self._session.database) != INFORMATION_SCHEMA:
+        database = name.database or self._session.database
+        if database == PERFORMANCE_SCHEMA:
+            raise unsupported(f"{database}.{name.name}")
+        if database != INFORMATION_SCHEMA:
             return None
         return catalogue.system_table(name.name, self._session.storage.databases)
 
@@ -442,6 +480,12 @@ def _shown(first: str, length: int, name: str, second: str, sql_length: int, sql
 
 def _check_definition(statement: statements.CreateTable) -> None:
     columns, tags = statement.columns, statement.tags or ()
+    if any(column.type.kind is JSON for column in columns):
+        raise TDengineError(errors.JSON_COLUMN, "Only tag can be json type")
+    if len(tags) > 1 and any(tag.type.kind is JSON for tag in tags):
+        raise TDengineError(errors.ONLY_ONE_JSON_TAG, "Only one tag if there is a json tag")
+    if any(tag.type.kind.decimal for tag in tags):
+        raise TDengineError(errors.INVALID_OPERATION, "Decimal type is not allowed for tag")
     names = [column.name for column in (*columns, *tags)]
     if len(set(names)) < len(names):
         raise TDengineError(errors.DUPLICATED_COLUMN, "Duplicated column names")
@@ -452,9 +496,26 @@ def _check_definition(statement: statements.CreateTable) -> None:
     for at, column in enumerate(columns):
         kind = column.type.kind
         if column.key and at > 1:
-            raise TDengineError(0x2672, "primary key column must be second column")
+            raise TDengineError(errors.KEY_NOT_SECOND, "primary key column must be second column")
         if column.key and at == 1 and not ((kind.integer and kind.size >= 4) or kind is VARCHAR):
-            raise TDengineError(0x2673, "primary key column must be of type int, uint, bigint, ubigint, and varchar")
+            raise TDengineError(
+                errors.KEY_TYPE, "primary key column must be of type int, uint, bigint, ubigint, and varchar"
+            )
+    _check_lengths(statement)
+
+
+def _check_lengths(statement: statements.CreateTable) -> None:
+    columns, tags = statement.columns, statement.tags or ()
+    for column in (*columns, *tags):
+        if column.type.kind.size == 0 and column.type.kind is not JSON and column.type.wire_bytes > _MOST_BYTES:
+            raise TDengineError(errors.COLUMN_LENGTH, "Invalid column length for var length type")
+    if sum(tag.type.wire_bytes for tag in tags) > _MOST_TAG_BYTES:
+        raise TDengineError(errors.TAGS_LENGTH, f"Tags length exceeds max length {_MOST_TAG_BYTES}")
+    if sum(column.type.wire_bytes for column in columns) > _MOST_ROW_BYTES:
+        raise TDengineError(errors.ROW_LENGTH, f"Row length exceeds max length {_MOST_ROW_BYTES}")
+
+
+_MOST_BYTES, _MOST_TAG_BYTES, _MOST_ROW_BYTES = 65519, 16384, 65531
 
 
 def parameter(item: BoundColumn) -> Typed:
@@ -467,6 +528,10 @@ def parameter(item: BoundColumn) -> Typed:
         return boolean(value)
     if kind.text:
         return text(value)
+    if kind.decimal:
+        return double(float(value))
+    if kind.raw or kind is JSON:
+        return constant(value, Type(kind, len(value)))
     return double(value) if isinstance(value, float) else integer(value, Type.of(kind))
 
 
@@ -479,6 +544,8 @@ _RULES: dict[type, Callable[[Session, Any], Update | Result]] = {
     statements.CreateChildTables: Session._create_children,
     statements.DropTables: Session._drop_tables,
     statements.AlterTable: Session._alter_table,
+    statements.SetTags: Session._set_tags,
+    statements.Maintain: Session._maintain,
     statements.Describe: Session._describe,
     statements.Show: Session._show,
     statements.Delete: Session._delete,
@@ -492,5 +559,4 @@ _ALTERATIONS: dict[str, Callable[[Session, Table, statements.AlterTable], None]]
     "modify_tag": Session._modify,
     "rename_column": Session._rename,
     "rename_tag": Session._rename,
-    "set_tag": Session._set_tag,
 }

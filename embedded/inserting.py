@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -19,9 +20,9 @@ from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.schema import Column, Database, Table
 from embedded.sql.parser import Insert
 from embedded.sql.statements import ChildTable, InsertClause, Row, TableName, Value
-from embedded.sql.values import Literals, Moment
+from embedded.sql.values import Literals, Moment, json_tag, to_decimal
 from embedded.storage import Storage, Write
-from embedded.types import NCHAR, UNITS_PER_SECOND, VARCHAR, Type
+from embedded.types import JSON, NCHAR, UNITS_PER_SECOND, VARCHAR, Type
 
 TABLE_NAME, TAG, COLUMN = 4, 2, 1
 """What a `?` of a prepared INSERT is for, as stmt2 numbers it."""
@@ -147,7 +148,7 @@ class Inserter:
         """The super table of that name."""
         table = self.table(name)
         if not table.is_super:
-            raise TDengineError(errors.INVALID_OPERATION, "Not super table")
+            raise TDengineError(errors.INVALID_OPERATION, "create table only from super table is allowed")
         return table
 
     def listed(self, table: Table, clause: InsertClause, sql: str) -> Listed:
@@ -315,12 +316,37 @@ def _super_tags(stable: Table, listed: Listed, bound: BoundTable) -> list[Any]:
 def _checked(item: BoundColumn, column: Column, primary: bool = False) -> pa.Array:
     """A bound column, if it fits the table's; BindError if it does not."""
     kind, array = column.type.kind, item.values
-    if item.kind is not kind:
+    if item.kind is not kind and not (item.kind.decimal and kind.decimal) and not (item.kind.text and kind is JSON):
         raise BindError(errors.INVALID_OPERATION, "column type mis-match with buffer type")
     if (primary or column.key) and array.null_count:
         raise BindError(errors.KEY_NULL, "Primary key column should not be null", "Value too long for column/tag")
     if kind is NCHAR and len(array) and (pc.max(pc.utf8_length(array)).as_py() or 0) > column.type.length:
         raise BindError(errors.VALUE_TOO_LONG, f"Value too long for column/tag: {column.name}")
+    if kind.decimal:
+        return _decimals(array, column)
+    if kind is JSON:
+        return _json_tags(array)
+    if kind.raw and len(array) and (pc.max(pc.binary_length(array)).as_py() or 0) > column.type.length:
+        raise BindError(errors.VALUE_TOO_LONG, f"Value too long for column/tag: {column.name}")
     if kind is VARCHAR and len(array) and (pc.max(pc.binary_length(array)).as_py() or 0) > column.type.length:
         raise BindError(errors.VALUE_TOO_LONG, "Value too long for column/tag", "success")
     return array
+
+
+def _decimals(array: pa.Array, column: Column) -> pa.Array:
+    """Bound texts (or a query's DECIMALs) as the column's DECIMALs."""
+    texts = array.cast(pa.string())
+    try:
+        numbers = [None if text is None else to_decimal(text, column.type) for text in texts.to_pylist()]
+    except InvalidOperation:
+        raise BindError(errors.INVALID_OPERATION, f"invalid decimal data: {column.name}") from None
+    if numbers.count(None) > texts.null_count:
+        raise BindError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
+    return pa.array(numbers, column.type.arrow)
+
+
+def _json_tags(array: pa.Array) -> pa.Array:
+    try:
+        return pa.array([None if text is None else json_tag(text) for text in array.to_pylist()], pa.string())
+    except ValueError as error:
+        raise BindError(errors.INVALID_OPERATION, str(error)) from None

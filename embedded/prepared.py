@@ -12,7 +12,7 @@ from embedded.engine import Prepared, Result, Session, Update, parameter
 from embedded.errors import TDengineError
 from embedded.inserting import COLUMN, TAG, BindError
 from embedded.protocol.binds import BoundColumn, BoundTable
-from embedded.sql.parser import Insert
+from embedded.sql.parser import Insert, parse
 from embedded.sql.typed import Typed
 from embedded.storage import Write
 from embedded.types import Kind
@@ -36,13 +36,17 @@ class Statement:
 
     def prepare(self, sql: str) -> Prepared:
         """Prepare another statement."""
-        self._writes, self._parameters, self._failure, self.prepared = [], [], None, None
+        self.reset()
         try:
             self.prepared = self.session.prepare(sql)
         except TDengineError as error:
             self._failure = error
             raise
         return self.prepared
+
+    def reset(self) -> None:
+        """Forget what was prepared and bound."""
+        self._writes, self._parameters, self._failure, self.prepared = [], [], None, None
 
     def bind(self, tables: Sequence[BoundTable]) -> None:
         """Bind rows for an INSERT (further binds add to them) or the values of a query's `?`."""
@@ -90,12 +94,26 @@ class LegacyStatement(Statement):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._name: str | None = None
+        self._unnamed: Insert | None = None
         self._tags: list[BoundColumn] = []
+
+    def prepare(self, sql: str) -> Prepared:
+        """Prepare another statement; of `INSERT INTO ?` without USING the columns are known once the table is named."""
+        self._unnamed = None
+        parsed = parse(sql)
+        if isinstance(parsed.statement, Insert) and parsed.statement.unnamed:
+            self._unnamed = parsed.statement
+            self.reset()
+            self.prepared = Prepared(parsed, [])
+            return self.prepared
+        return super().prepare(sql)
 
     def set_table_name(self, name: str) -> None:
         """The table that following binds are for."""
         self._ready()
         self._name = name.replace("`", "")
+        if self._unnamed is not None:
+            self.prepared = self.session.prepare_parsed(self._unnamed.named(self._name))
 
     def set_tags(self, values: Sequence[tuple[Kind | None, list[Any]]]) -> None:
         """The tags of that table, one value each; the kind is None where it came as JSON."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from embedded.engine import Result
 from embedded.errors import TDengineError
-from embedded.types import FLOAT, TIMESTAMP, UNITS_PER_SECOND, Field
+from embedded.types import FLOAT, JSON, TIMESTAMP, UNITS_PER_SECOND, Field, Type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def update(affected: int) -> str:
 
 def head(fields: Sequence[Field]) -> str:
     """The beginning of the answer to a query; `rows` and `tail` follow."""
-    meta = [[field.name, field.type.kind.name, field.type.length] for field in fields]
+    meta = [[field.name, _type_text(field.type), field.type.length] for field in fields]
     return f'{{"code":0,"column_meta":{json.dumps(meta, ensure_ascii=False)},"data":['
 
 
@@ -50,8 +50,18 @@ def tail(count: int) -> str:
     return f'],"rows":{count}}}'
 
 
+def _type_text(type_: Type) -> str:
+    return f"DECIMAL({type_.precision},{type_.scale})" if type_.kind.decimal else type_.kind.name
+
+
 def _values(array: pa.Array, field: Field, precision: str, zone: tzinfo | None) -> list[Any]:
     values: list[Any] = array.to_pylist()
+    if field.type.kind.raw:
+        return [None if value is None else value.hex() for value in values]
+    if field.type.kind.decimal:
+        return [None if value is None else str(value) for value in values]
+    if field.type.kind is JSON:
+        return [None if value is None else json.loads(value) for value in values]
     if field.type.kind is TIMESTAMP:
         return [None if value is None else _time_text(value, precision, zone) for value in values]
     if field.type.kind is FLOAT:

@@ -20,7 +20,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from embedded import VERSION, errors, rest
 from embedded.engine import USER, Prepared, Result, Session, Update
-from embedded.errors import TDengineError
+from embedded.errors import TDengineError, unsupported
 from embedded.inserting import TABLE_NAME, BindField
 from embedded.prepared import LegacyStatement, Statement
 from embedded.protocol import binds, blocks, frames
@@ -169,6 +169,9 @@ class SocketHandler(WebSocketHandler):
 
     async def _options(self, arguments: Reply) -> Reply:
         return {}
+
+    async def _schemaless(self, arguments: Reply) -> Reply:
+        raise unsupported("schemaless inserts (line protocols)")
 
     def _session(self) -> Session:
         assert self.session is not None
@@ -325,6 +328,7 @@ _ACTIONS: dict[str, Callable[[SocketHandler, Reply], Awaitable[Reply | None]]] =
     "get_server_info": SocketHandler._server_info,
     "check_server_status": SocketHandler._server_status,
     "options_connection": SocketHandler._options,
+    "insert": SocketHandler._schemaless,
     "stmt2_init": SocketHandler._stmt2_init,
     "stmt2_prepare": SocketHandler._stmt2_prepare,
     "stmt2_exec": SocketHandler._exec,
@@ -397,15 +401,14 @@ def _described(result: Result, wire_lengths: bool = False) -> Reply:
         return field.type.wire_bytes
 
     fields = result.fields
-    zeros = [0] * len(fields)
     return {
         "fields_count": len(fields),
         "fields_names": [field.name for field in fields],
         "fields_types": [field.type.kind.code for field in fields],
         "fields_lengths": [length(field) for field in fields],
         "precision": PRECISIONS.index(result.precision),
-        "fields_precisions": zeros,
-        "fields_scales": zeros,
+        "fields_precisions": [field.type.precision for field in fields],
+        "fields_scales": [field.type.scale for field in fields],
     }
 
 
@@ -420,12 +423,12 @@ def _bind_fields(prepared: Prepared) -> list[Reply] | None:
         column = item.column
         code = column.type.kind.code
         size = _TBNAME_BYTES if item.bind_type == TABLE_NAME else column.type.wire_bytes
-        precision = prepared.precision if column.type.kind is TIMESTAMP else 0
+        precision = prepared.precision if column.type.kind is TIMESTAMP else column.type.precision
         return {
             "name": column.name,
             "field_type": code,
             "precision": precision,
-            "scale": 0,
+            "scale": column.type.scale,
             "bytes": size,
             "bind_type": item.bind_type,
         }

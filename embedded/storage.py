@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from embedded import errors
 from embedded.errors import TDengineError
 from embedded.schema import Column, Database, Table
-from embedded.types import BY_NAME, Type
+from embedded.types import BY_CODE, Type
 
 BATCH_ROWS = 4096
 _SWEEP_ROWS = 100_000
@@ -85,7 +85,10 @@ class Rows:
 
 def _translated(error: Exception) -> TDengineError:
     """An error of DuckDB in TDengine's terms; it should not come to this, so the text says where it is from."""
-    return TDengineError(errors.INVALID_OPERATION, f"embedded server: {str(error).splitlines()[0]}")
+    text = str(error).splitlines()[0]
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException) and "DECIMAL" in text:
+        return TDengineError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
+    return TDengineError(errors.INVALID_OPERATION, f"embedded server: {text}")
 
 
 class Storage:
@@ -216,13 +219,13 @@ class Storage:
                 tuple(Column(tag, type_, f"t{at}") for at, (tag, type_) in enumerate(tags or ())),
                 is_super=tags is not None,
             )
-            parts = [f"{column.physical} {column.type.kind.duckdb}" for column in table.columns] + ["stored BIGINT"]
+            parts = [f"{column.physical} {column.type.duckdb}" for column in table.columns] + ["stored BIGINT"]
             if table.is_super:
                 parts.insert(0, "child INTEGER")
             with self._transaction():
                 self._writer.execute(f"CREATE TABLE {table.data} ({', '.join(parts)})")
                 if table.is_super:
-                    kinds = "".join(f", {tag.physical} {tag.type.kind.duckdb}" for tag in table.tags)
+                    kinds = "".join(f", {tag.physical} {tag.type.duckdb}" for tag in table.tags)
                     self._writer.execute(
                         f"CREATE TABLE {table.children} (child INTEGER, tbname VARCHAR, created BIGINT{kinds})"
                     )
@@ -295,7 +298,7 @@ class Storage:
                     for physical in old.keys() - new.keys():
                         self._writer.execute(f"ALTER TABLE {relation} DROP COLUMN {physical}")
                     for physical in sorted(new.keys() - old.keys()):
-                        kind = new[physical].type.kind.duckdb
+                        kind = new[physical].type.duckdb
                         self._writer.execute(f"ALTER TABLE {relation} ADD COLUMN {physical} {kind}")
                 self._writer.execute(
                     "UPDATE tables SET columns = ?, tags = ? WHERE id = ?", [_json(columns), _json(tags), table.id]
@@ -484,14 +487,20 @@ def _child(stable: Table, number: int, name: str, created: int, tags: Sequence[A
 
 def _json(columns: Sequence[Column]) -> str:
     return json.dumps(
-        [[column.name, column.type.kind.name, column.type.length, column.physical, column.key] for column in columns]
+        [
+            [
+                *(column.name, column.type.kind.code, column.type.length, column.physical, column.key),
+                *(column.type.precision, column.type.scale),
+            ]
+            for column in columns
+        ]
     )
 
 
 def _columns(text: str) -> tuple[Column, ...]:
     return tuple(
-        Column(name, Type(BY_NAME[kind], length), physical, key)
-        for name, kind, length, physical, key in json.loads(text)
+        Column(name, Type(BY_CODE[code], length, precision, scale), physical, key)
+        for name, code, length, physical, key, precision, scale in json.loads(text)
     )
 
 

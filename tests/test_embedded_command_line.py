@@ -98,27 +98,32 @@ def test_data_in_a_file_outlives_the_server(tmp_path: Path) -> None:
         assert rows(server.connect(), "select a from d.t") == [(1,)]
 
 
-def test_a_kill_loses_no_batch_that_was_confirmed(tmp_path: Path) -> None:
-    """A process reports each batch when execute() has returned; the server is killed in the midst."""
-    path = tmp_path / "data.duckdb"
-    first = EmbeddedServer("--data", str(path))
-    connection = first.connect()
-    connection.execute("create database d")
-    connection.execute("create table d.t (ts timestamp, a int)")
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(first.port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def test_kills_lose_no_batch_that_was_confirmed(tmp_path: Path) -> None:
+    """A process reports each batch when execute() has returned; the server is killed in the midst, again and again."""
+    confirmed: list[int] = []
+    for round_, batches in enumerate((1, 25, 7, 0)):
+        with running("--data", str(tmp_path / "data.duckdb")) as server:
+            connection = server.connect()
+            connection.execute("create database if not exists d")
+            connection.execute("create table if not exists d.t (ts timestamp, a int)")
+            stored = dict(rows(connection, "select a, count(*) from d.t group by a"))
+            assert {batch: stored.get(batch) for batch in confirmed} == dict.fromkeys(confirmed, 100)
+            assert set(stored.values()) <= {100}, "a batch that was not confirmed is there as a whole or not at all"
+            if batches:
+                confirmed += killed_after(server, round_, batches)
+
+
+def killed_after(server: EmbeddedServer, round_: int, batches: int) -> list[int]:
+    """Kill the server when so many batches were confirmed; returns all that were."""
+    command = [sys.executable, "-c", WRITER, str(server.port), str(round_)]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert writer.stdout is not None
-    confirmed = [int(writer.stdout.readline()) for _ in range(40)]
-    first.stop(signal.SIGKILL)
+    confirmed = [int(writer.stdout.readline()) for _ in range(batches)]
+    server.stop(signal.SIGKILL)
     writer.kill()
     confirmed += [int(line) for line in writer.stdout.read().splitlines() if line.strip()]
     writer.wait()
-    with running("--data", str(path)) as again:
-        found = rows(again.connect(), "select a, count(*) from d.t group by a order by a")
-    stored = {batch: count for batch, count in found}
-    assert {batch: stored.get(batch) for batch in confirmed} == dict.fromkeys(confirmed, 100)
-    assert set(stored.values()) == {100}, "a batch that was not confirmed is there as a whole or not at all"
+    return confirmed
 
 
 WRITER = """
@@ -126,9 +131,9 @@ import sys, time, taosws
 connection = taosws.connect(host="127.0.0.1", port=int(sys.argv[1]), user="root", password="taosdata")
 statement = connection.stmt2_statement()
 statement.prepare("insert into d.t values (?, ?)")
-start = int(time.time() * 1000) - 10**6
-for batch in range(10**6):
-    times = [start + batch * 100 + at for at in range(100)]
+first = int(sys.argv[2]) * 10**6
+for batch in range(first, first + 10**6):
+    times = [1767323045000 + batch * 100 + at for at in range(100)]
     columns = [taosws.millis_timestamps_to_column(times), taosws.ints_to_column([batch] * 100)]
     statement.bind([taosws.stmt2_bind_param_view(None, None, columns)])
     statement.execute()

@@ -108,6 +108,22 @@ def test_a_sweep_takes_rows_by_the_time_they_were_stored(
     assert content(storage, table) == [(5, 2, None)]
 
 
+def test_a_sweep_takes_a_bounded_number_of_rows_and_lets_the_others_in_between(
+    storage: Storage, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_module, "_SWEEP_ROWS", 100)
+    now = [1_000_000]
+    monkeypatch.setattr(storage_module, "_now_ms", lambda: now[0])
+    storage.write([write(table, list(range(250)), a=[1] * 250)])
+    now[0] += 5_000
+    assert storage.sweep(stored_before=1_000_001) == 100
+    storage.write([write(table, [1_000], a=[2])])
+    assert storage.sweep(stored_before=1_000_001) == 100
+    assert storage.sweep(stored_before=1_000_001) == 50
+    assert storage.sweep(stored_before=1_000_001) == 0
+    assert content(storage, table) == [(1_000, 2, None)]
+
+
 def test_a_row_written_again_is_young_again(storage: Storage, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_000_000]
     monkeypatch.setattr(storage_module, "_now_ms", lambda: now[0])

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedded.protocol.frames import FrameError
-from embedded.types import BOOL, BY_CODE, Kind
+from embedded.types import BOOL, BY_CODE, VARCHAR, Kind
 
 _HEAD = struct.Struct("<IiiiIII")
 _ITEM = struct.Struct("<Iii")
@@ -15,7 +15,10 @@ _ITEM = struct.Struct("<Iii")
 
 @dataclass(frozen=True)
 class BoundColumn:
-    """One bound column (or tag: one row): the kind that the client's helper chose, and the values in its Arrow type."""
+    """One bound column (or tag: one row): the kind that the client's helper chose, and the values in its Arrow type.
+
+    DECIMALs come as text.
+    """
 
     kind: Kind
     values: pa.Array
@@ -103,6 +106,7 @@ def _array(kind: Kind, count: int, nulls: bytes, lengths: bytes, buffer: bytes) 
     """The bound values as an Arrow array that shares the message's memory where it can."""
     flags = pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(nulls)])
     valid = pc.equal(flags, 0)
+    kind = VARCHAR if kind.decimal else kind
     missing = count - (pc.sum(valid).as_py() or 0)
     if missing == count and not buffer:
         return pa.nulls(count, kind.arrow)

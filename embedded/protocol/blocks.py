@@ -3,13 +3,14 @@
 import struct
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedded.protocol.frames import FrameError
-from embedded.types import BOOL, BY_CODE, NCHAR, Kind, Type
+from embedded.types import BOOL, BY_CODE, DECIMAL, DECIMAL64, NCHAR, Kind, Type
 
 MAX_ROWS = 4096
 """TDengine sends at most this many rows in one block."""
@@ -26,7 +27,7 @@ def encode(batch: pa.RecordBatch, types: Sequence[Type]) -> bytes:
     if _BIG_ENDIAN:
         raise RuntimeError("the embedded server needs a little-endian machine")
     columns = [_encode_column(array, type_.kind) for array, type_ in zip(batch.columns, types, strict=True)]
-    schema = b"".join(_COLUMN.pack(type_.kind.code, type_.wire_bytes) for type_ in types)
+    schema = b"".join(_COLUMN.pack(type_.kind.code, type_.block_bytes) for type_ in types)
     lengths = struct.pack(f"<{len(types)}i", *(length for length, _ in columns))
     body = b"".join(data for _, data in columns)
     total = _HEADER.size + len(schema) + len(lengths) + len(body) + 1
@@ -38,7 +39,11 @@ def _encode_column(array: pa.Array, kind: Kind) -> tuple[int, bytes]:
     """The stated length and the bytes of one column: bitmap and values, or offsets and prefixed values."""
     rows = len(array)
     if kind.size:
-        values = pc.fill_null(array, False if kind is BOOL else 0) if array.null_count else array
+        if kind is DECIMAL64:
+            # pyarrow 26 fills the NULLs of a decimal64 with other rows' values.
+            array = pa.Array.from_buffers(pa.int64(), rows, array.buffers(), array.null_count, array.offset)
+        zero = pa.scalar(Decimal(0) if kind is DECIMAL else kind is not BOOL and 0, array.type)
+        values = pc.fill_null(array, zero) if array.null_count else array
         if kind is BOOL:
             values = values.cast(pa.uint8())
         start = values.offset * kind.size
@@ -100,7 +105,7 @@ def _decode(block: bytes) -> list[tuple[Kind, list[Any]]]:
     codes = []
     for _ in range(count):
         code, _bytes = _COLUMN.unpack_from(block, at)
-        if code not in BY_CODE:
+        if code not in BY_CODE or BY_CODE[code].decimal:
             raise FrameError(f"malformed block: unknown type {code}")
         codes.append(code)
         at += _COLUMN.size
@@ -133,5 +138,5 @@ def _decode_column(kind: Kind, rows: int, head: bytes, data: bytes) -> list[Any]
         item = data[offset + 2 : offset + 2 + length]
         if len(item) < length:
             raise FrameError("malformed block: text beyond its end")
-        texts.append(item.decode("utf-32-le") if kind is NCHAR else item.decode() if kind.text else item)
+        texts.append(item if kind.raw else item.decode("utf-32-le" if kind is NCHAR else "utf-8"))
     return texts

@@ -1,7 +1,8 @@
 """The rules of everything that is neither SELECT nor INSERT."""
 
-from embedded import types
-from embedded.errors import COLUMN_LENGTH, IDENTIFIER, SYNTAX, TDengineError, unsupported
+import re
+
+from embedded.errors import COLUMN_LENGTH, DATABASE_OPTION, IDENTIFIER, TDengineError, unsupported
 from embedded.sql import scanner
 from embedded.sql.dialect import Reader
 from embedded.sql.statements import (
@@ -16,6 +17,8 @@ from embedded.sql.statements import (
     Describe,
     DropDatabase,
     DropTables,
+    Maintain,
+    SetTags,
     Show,
     Statement,
     TableName,
@@ -23,7 +26,7 @@ from embedded.sql.statements import (
     Value,
 )
 from embedded.sql.times import Duration
-from embedded.types import PRECISIONS, Type
+from embedded.types import PRECISIONS
 
 # Options of CREATE DATABASE; all are accepted, of which only PRECISION and KEEP mean something here.
 _DATABASE_OPTIONS_TEXT = """
@@ -33,6 +36,11 @@ _DATABASE_OPTIONS_TEXT = """
     s3_chunkpages s3_keeplocal s3_compact compact_interval compact_time_offset compact_time_range
 """
 _DATABASE_OPTIONS = frozenset(_DATABASE_OPTIONS_TEXT.split())
+_ALTERABLE = frozenset(
+    """buffer cachemodel cachesize keep keep_time_offset minrows pages replica stt_trigger wal_fsync_period wal_level
+    wal_retention_period wal_retention_size s3_compact s3_keeplocal compact_interval compact_time_offset
+    compact_time_range""".split()
+)
 _TABLE_OPTIONS_TEXT = """
     comment ttl sma max_delay watermark rollup delete_mark keep
 """
@@ -79,15 +87,33 @@ def _create_database(reader: Reader) -> CreateDatabase:
     options = _database_options(reader)
     precision = options.pop("precision", "ms")
     if precision not in PRECISIONS:
-        raise TDengineError(SYNTAX, f"Invalid option precision: {precision}")
+        raise TDengineError(DATABASE_OPTION, f"Invalid option precision: {precision}")
     return CreateDatabase(name, if_not_exists, precision, options)
 
 
-def _database_options(reader: Reader) -> dict[str, str]:
+def _database_options(reader: Reader, known: frozenset[str] = _DATABASE_OPTIONS) -> dict[str, str]:
     options = {}
-    while (word := reader.one_of(_DATABASE_OPTIONS)) is not None:
+    while (word := reader.one_of(known)) is not None:
         options[word] = ",".join(reader.listed(lambda: _option_value(reader)))
+    if "keep" in options:
+        _check_keep(options["keep"])
     return options
+
+
+def _check_keep(text: str) -> None:
+    parts = text.split(",")
+    if len(parts) > 3:
+        raise TDengineError(DATABASE_OPTION, "Invalid number of keep options")
+    if not all(re.fullmatch("-?[0-9]+[mhd]?", part) for part in parts):
+        raise TDengineError(DATABASE_OPTION, f"Invalid option keep unit: {text[-1]}, only m, h, d allowed")
+    minutes = [int(part.rstrip("mhd")) * _MINUTES.get(part[-1], 1440) for part in parts]
+    if min(minutes) < 1440 or max(minutes) > 365000 * 1440:
+        raise TDengineError(DATABASE_OPTION, f"Invalid option keep: {text} valid range: [1d, 365000d]")
+    if minutes != sorted(minutes):
+        raise TDengineError(DATABASE_OPTION, "Invalid keep value, should be keep0 <= keep1 <= keep2")
+
+
+_MINUTES = {"m": 1, "h": 60}
 
 
 def _option_value(reader: Reader) -> str:
@@ -213,14 +239,14 @@ def alter(reader: Reader) -> Statement:
     """ALTER TABLE, STABLE and DATABASE."""
     reader.expect("alter")
     if reader.accept("database"):
-        return AlterDatabase(reader.name(), _database_options(reader))
+        return AlterDatabase(reader.name(), _database_options(reader, _ALTERABLE))
     if not (reader.accept("table") or reader.accept("stable")):
         raise reader.error()
     table = reader.table_name()
     if reader.accept("set", "tag"):
-        name = reader.name()
-        reader.expect("=")
-        return AlterTable(table, "set_tag", name, value=tag_value(reader))
+        return SetTags(table, tuple(reader.listed(lambda: _set_tag(reader))))
+    if reader.one_of(_TABLE_OPTIONS) is not None:
+        raise unsupported("ALTER TABLE of a table's options")
     verb = reader.one_of(("add", "drop", "modify", "rename"))
     part = reader.one_of(("column", "tag"))
     if verb is None or part is None:
@@ -232,6 +258,27 @@ def alter(reader: Reader) -> Statement:
     if verb == "rename":
         return AlterTable(table, action, name, new_name=reader.name())
     return AlterTable(table, action, name, reader.type())
+
+
+def _set_tag(reader: Reader) -> tuple[str, Value]:
+    name = reader.name()
+    reader.expect("=")
+    return name, tag_value(reader)
+
+
+def maintain(reader: Reader) -> Statement:
+    """FLUSH and TRIM DATABASE, RESET QUERY CACHE: there is nothing for them to do here."""
+    if reader.accept("reset"):
+        reader.expect("query", "cache")
+        return Maintain(None)
+    reader._advance()
+    reader.expect("database")
+    return Maintain(reader.name())
+
+
+def refuse(reader: Reader) -> Statement:
+    """Statements of TDengine that are about what this server does not have: clusters, users, streams."""
+    raise unsupported(reader.peek().upper())
 
 
 def show(reader: Reader) -> Statement:
@@ -246,6 +293,11 @@ def show(reader: Reader) -> Statement:
         return Show(f"create_{what}", table=reader.table_name())
     if reader.accept("tags"):
         return Show("tags", table=_from_table(reader))
+    if reader.accept("table", "tags"):
+        names = None if reader.peek() == "from" else tuple(reader.listed(reader.name))
+        return Show("table_tags", table=_from_table(reader), tags=names)
+    if reader.accept("table", "distributed"):
+        raise unsupported("SHOW TABLE DISTRIBUTED")
     other = reader.one_of(_UNSUPPORTED_SHOWS)
     if other is not None:
         raise unsupported(f"SHOW {other.upper()}")
@@ -254,6 +306,8 @@ def show(reader: Reader) -> Statement:
     if reader.at_name():
         database = reader.name()
         reader.expect(".")
+        if reader.peek() in _UNSUPPORTED_SHOWS:
+            raise unsupported(f"SHOW {reader.peek().upper()}")
     what = reader.one_of(_SHOWN_WITHOUT_LIKE if database is None and only in (None, "user", "system") else ())
     if (what is not None and only is None) or what == "databases":
         return Show(what or "", only=only)
@@ -287,10 +341,3 @@ def delete(reader: Reader) -> Statement:
     reader.expect("delete", "from")
     table = reader.table_name()
     return Delete(table, reader.expression_node() if reader.accept("where") else None)
-
-
-def check_type(type_: Type) -> Type:
-    """Refuse what a table cannot hold here."""
-    if type_.kind is types.VARBINARY:
-        raise unsupported("VARBINARY columns")
-    return type_

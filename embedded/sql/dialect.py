@@ -15,7 +15,7 @@ from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from embedded import types
-from embedded.errors import TDengineError, syntax_error
+from embedded.errors import SYNTAX, TDengineError, syntax_error, unsupported
 from embedded.sql import scanner
 from embedded.sql.statements import TableName
 from embedded.types import Type
@@ -42,6 +42,7 @@ _SYMBOLS = {
     "|": TokenType.PIPE,
     "?": TokenType.PLACEHOLDER,
     ";": TokenType.SEMICOLON,
+    "->": TokenType.ARROW,
 }
 _WORDS = {
     "and": TokenType.AND,
@@ -53,6 +54,7 @@ _WORDS = {
     "like": TokenType.LIKE,
     "match": TokenType.RLIKE,
     "nmatch": TokenType.IRLIKE,
+    "contains": TokenType.AT_GT,
 }
 _SORTS = {
     scanner.STRING: TokenType.STRING,
@@ -72,6 +74,7 @@ _FUNCTION_KEYWORDS = frozenset(_FUNCTION_KEYWORDS_TEXT.split())
 PSEUDO_COLUMNS = frozenset(
     ["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"]
 )
+_OTHER_PSEUDO_COLUMNS = frozenset(["_irowts", "_isfilled", "_tags", "_flow", "_fhigh", "_frowts"])
 _FUNCTION_KEYWORDS_BARE = frozenset(["now", "today", "timezone"])
 _CAST_DEFAULT_LENGTH = 64
 
@@ -136,6 +139,7 @@ class Reader(Parser):
         TokenType.IS: _is,
         TokenType.LIKE: _binary(exp.Like),
         TokenType.RLIKE: _binary(exp.RegexpLike),
+        TokenType.AT_GT: _binary(exp.ArrayContains),
         TokenType.IRLIKE: lambda reader, this: exp.Not(this=exp.RegexpLike(this=this, expression=reader.operand())),
     }
     UNARY_PARSERS: t.ClassVar = {
@@ -277,6 +281,16 @@ class Reader(Parser):
         if kind is None or not self._curr or self._curr.token_type is TokenType.IDENTIFIER:
             raise self.error()
         self._advance()
+        if kind.decimal:
+            digits = self.parenthesised(self.integer)
+            if len(digits) > 2:
+                raise self.error()
+            precision, scale = digits if len(digits) == 2 else (digits[0], 0)
+            if not 1 <= precision <= 38 or scale > precision:
+                raise TDengineError(SYNTAX, f"Invalid decimal type: ({precision}, {scale})")
+            return Type.decimal(precision, scale)
+        if kind is types.JSON:
+            return Type.of(kind, types.JSON_LENGTH)
         if kind.size:
             unsigned = types.BY_NAME.get(f"{word.upper()} UNSIGNED")
             return Type.of(unsigned) if unsigned is not None and self.accept("unsigned") else Type.of(kind)
@@ -296,6 +310,12 @@ class Reader(Parser):
 
     def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> exp.Expr:
         """The operand of operators; sqlglot's ladder ends here and comes to our own rules."""
+        node = self._primary()
+        if isinstance(node, exp.Column) and self.accept("->"):
+            return exp.JSONExtract(this=node, expression=exp.Literal.string(self.string()))
+        return node
+
+    def _primary(self) -> exp.Expr:
         token = self._curr
         kind = token.token_type if token else None
         word = self.peek()
@@ -328,6 +348,8 @@ class Reader(Parser):
             return self._case()
         if word == "cast":
             return self._cast()
+        if word in _OTHER_PSEUDO_COLUMNS:
+            raise unsupported(f"the pseudo column {word}")
         if word in PSEUDO_COLUMNS:
             self._advance()
             return exp.Column(this=exp.Identifier(this=word, quoted=False))
@@ -354,6 +376,10 @@ class Reader(Parser):
             return exp.Anonymous(this=name, expressions=[])
         self.expect("(")
         arguments: list[exp.Expr] = []
+        if name in _SPECIAL_CALLS:
+            node = _SPECIAL_CALLS[name](self)
+            self.expect(")")
+            return node
         if not self.accept(")"):
             arguments = self.listed(self._argument)
             self.expect(")")
@@ -385,4 +411,40 @@ class Reader(Parser):
         return exp.Case(this=operand, ifs=branches, default=default)
 
 
+def _trim(reader: Reader) -> exp.Expr:
+    """TRIM([LEADING | TRAILING | BOTH] [text FROM] text)."""
+    side = reader.one_of(("leading", "trailing", "both")) or "both"
+    taken = None if reader.peek() == "from" else reader.expression_node()
+    if taken is not None and side == "both" and reader.peek() == ")":
+        return exp.Anonymous(this="trim", expressions=[taken])
+    reader.expect("from")
+    arguments = [reader.expression_node(), taken or exp.Literal.string(" ")]
+    return exp.Anonymous(this=f"trim {side}", expressions=arguments)
+
+
+def _substring(reader: Reader) -> exp.Expr:
+    """SUBSTR(text, position[, length]) or SUBSTR(text FROM position [FOR length])."""
+    arguments = [reader.expression_node()]
+    separator = "from" if reader.accept("from") else ","
+    if separator == ",":
+        reader.expect(",")
+    arguments.append(reader.expression_node())
+    if reader.accept("for" if separator == "from" else ","):
+        arguments.append(reader.expression_node())
+    return exp.Anonymous(this="substr", expressions=arguments)
+
+
+def _position(reader: Reader) -> exp.Expr:
+    """POSITION(text IN text)."""
+    wanted = reader.operand()
+    reader.expect("in")
+    return exp.Anonymous(this="position", expressions=[wanted, reader.operand()])
+
+
+_SPECIAL_CALLS: dict[str, Callable[[Reader], exp.Expr]] = {
+    "trim": _trim,
+    "substr": _substring,
+    "substring": _substring,
+    "position": _position,
+}
 _WITHOUT_WORD = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.INTERVAL)

@@ -10,20 +10,24 @@ from sqlglot import exp
 
 from embedded import errors
 from embedded.errors import TDengineError, unsupported
-from embedded.sql import functions
+from embedded.sql import decimals, functions
 from embedded.sql.functions import Call, Function
 from embedded.sql.times import Duration, parse_time
-from embedded.sql.typed import NULL, Environment, Typed, boolean, double, floor_to, integer, text
+from embedded.sql.typed import NULL, Environment, Typed, boolean, bytes_sql, double, floor_to, integer, text, text_sql
+from embedded.sql.values import to_bytes
 from embedded.types import (
     BIGINT,
     BOOL,
     DOUBLE,
     FLOAT,
+    JSON,
+    JSON_LENGTH,
     NCHAR,
     NULL_TYPE,
     TIMESTAMP,
     UBIGINT,
     UNITS_PER_SECOND,
+    VARBINARY,
     VARCHAR,
     Kind,
     Type,
@@ -51,7 +55,8 @@ class Relation:
     """What a SELECT selects from.
 
     `time` and `tbname` are the SQL of the primary timestamp and of the table's name. `sort` says that the rows do not
-    come in the order of time by themselves. `starred` is how many of the columns `*` stands for (None: all).
+    come in the order of time by themselves. `times` are the primary timestamps of joined tables. `starred` is how many
+    of the columns `*` stands for (None: all).
     """
 
     sql: str
@@ -60,11 +65,38 @@ class Relation:
     time: str | None = None
     tbname: str | None = None
     sort: bool = False
+    times: frozenset[str] = frozenset()
     starred: int | None = None
 
     def star(self) -> tuple[RelationColumn, ...]:
         """The columns that `*` stands for."""
         return self.columns if self.starred is None else self.columns[: self.starred]
+
+
+@dataclass(frozen=True)
+class JsonValue(Typed):
+    """A value of a JSON tag: as the JSON that is shown, and as text, number or boolean (NULL where it is another)."""
+
+    string: str = ""
+    number: str = ""
+    boolean: str = ""
+
+    @classmethod
+    def at(cls, extracted: str) -> JsonValue:
+        """The value that DuckDB's `extracted` finds; TDengine shows numbers with nine digits."""
+        sort = f"json_type({extracted})"
+        number = f"CASE WHEN {sort} IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN CAST({extracted} AS DOUBLE) END"
+        shown = (
+            f"CASE {sort} WHEN 'NULL' THEN 'null' WHEN 'VARCHAR' THEN CAST({extracted} AS VARCHAR) "
+            f"WHEN 'BOOLEAN' THEN CAST({extracted} AS VARCHAR) ELSE printf('%.9f', {number}) END"
+        )
+        return cls(
+            f"({shown})",
+            Type.of(JSON, JSON_LENGTH),
+            string=f"(CASE WHEN {sort} = 'VARCHAR' THEN json_extract_string({extracted}, '$') END)",
+            number=f"({number})",
+            boolean=f"(CASE WHEN {sort} = 'BOOLEAN' THEN CAST({extracted} AS BOOLEAN) END)",
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +149,10 @@ class Scope:
         if rule is None:
             raise unsupported(f"the expression {node.sql()}")
         return rule(self, node)
+
+    def is_tag(self, node: exp.Expr) -> bool:
+        """Whether an expression is a tag."""
+        return isinstance(node, exp.Column) and any(c.tag and c.name == node.name for c in self.relation.columns)
 
     def instant_value(self, node: exp.Expr) -> int | None:
         """The epoch units of a constant, None if it is none."""
@@ -207,6 +243,8 @@ class Scope:
         typed = self.typed(node.this)
         if typed.constant and isinstance(typed.value, int | float) and not isinstance(typed.value, bool):
             return Typed(f"(-{typed.sql})", Type.of(DOUBLE), -typed.value)
+        if typed.type.kind.decimal:
+            return Typed(f"(-{typed.sql})", typed.type)
         return Typed(f"(-{self._double(typed)})", Type.of(DOUBLE))
 
     def _arithmetic(self, node: exp.Binary) -> Typed:
@@ -216,12 +254,34 @@ class Scope:
         moved = self._moved(node, left, right)
         if moved is not None:
             return moved
+        exact = self._decimal(node, left, right)
+        if exact is not None:
+            return exact
         one, other = self._double(left), self._double(right)
         if isinstance(node, exp.Div | exp.Mod):
             sign = "/" if isinstance(node, exp.Div) else "%"
             return Typed(f"({one} {sign} NULLIF({other}, 0))", Type.of(DOUBLE))
         sign = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}[type(node)]
         return Typed(f"({one} {sign} {other})", Type.of(DOUBLE))
+
+    def _decimal(self, node: exp.Binary, left: Typed, right: Typed) -> Typed | None:
+        """Arithmetic of a DECIMAL with another or with an integer, which gives a DECIMAL."""
+        digits = [decimals.digits(side.type) for side in (left, right)]
+        if not (left.type.kind.decimal or right.type.kind.decimal) or None in digits:
+            return None
+        one, other = (Type.decimal(*found) for found in digits if found is not None)
+        result = decimals.RULES[type(node)](one, other)
+        a, b = (f"CAST({side.sql} AS DECIMAL(38, {type_.scale}))" for side, type_ in ((left, one), (right, other)))
+        if isinstance(node, exp.Div):
+            sql = decimals.quotient_sql(a, one.scale, b, other.scale, result)
+        elif isinstance(node, exp.Mod):
+            sql = f"{a} % NULLIF({b}, 0)"
+        else:
+            if isinstance(node, exp.Mul) and one.scale + other.scale > 38:
+                raise unsupported("a product of DECIMALs with more than 38 digits behind the point")
+            sign = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}[type(node)]
+            sql = f"{a} {sign} {b}"
+        return Typed(f"CAST({sql} AS {result.duckdb})", result, exact=True)
 
     def _moved(self, node: exp.Binary, left: Typed, right: Typed) -> Typed | None:
         """A timestamp moved by a duration or an integer, or the difference of two."""
@@ -259,8 +319,13 @@ class Scope:
         return Typed(f"({shifted} + {moment.sql} - {floor_to(moment.sql, units)})", Type.of(TIMESTAMP))
 
     def _bits(self, node: exp.Binary) -> Typed:
-        left, right = (f"CAST({self.typed(side).sql} AS BIGINT)" for side in (node.left, node.right))
+        left, right = (f"TRY_CAST({self._operand(side)} AS BIGINT)" for side in (node.left, node.right))
         return Typed(f"({left} {'&' if isinstance(node, exp.BitwiseAnd) else '|'} {right})", Type.of(BIGINT))
+
+    def _operand(self, node: exp.Expr) -> str:
+        """A number for an operator; bytes and whole JSON tags are none."""
+        typed = self.typed(node)
+        return typed.sql if typed.type.kind.integer else self._double(typed)
 
     def _logic(self, node: exp.Connector) -> Typed:
         terms = [self.condition(term) for term in node.flatten()]
@@ -292,14 +357,45 @@ class Scope:
 
         So `WHERE f = 0.1` finds a FLOAT of 0.1, which is 0.10000000149.
         """
+        if JSON in (left.type.kind, right.type.kind):
+            return self._json_compared(left, operator, right)
         one, other = self._comparable(left, right)
         if not {left.type.kind, right.type.kind} <= {FLOAT, DOUBLE} or left.null or right.null:
             return f"({one} {operator} {other})"
         difference = f"CAST({one} AS DOUBLE) - CAST({other} AS DOUBLE)"
         return f"({_TOLERANT[operator].format(difference)})"
 
+    def _json_compared(self, left: Typed, operator: str, right: Typed) -> str:
+        """A value of a JSON tag with a constant: they compare only where both are text, number or boolean."""
+        if not isinstance(left, JsonValue):
+            left, right, operator = right, left, _MIRRORED.get(operator, operator)
+        if not isinstance(left, JsonValue) or isinstance(right, JsonValue) or right.null:
+            raise unsupported("such a comparison of a JSON tag")
+        kind = right.type.kind
+        if kind.text:
+            return f"({left.string} {operator} {right.sql})"
+        if kind is BOOL:
+            return f"({left.boolean} {operator} {right.sql})"
+        return f"({left.number} {operator} {self._number(right)})"
+
+    def _json_value(self, node: exp.JSONExtract) -> Typed:
+        tag = self.typed(node.this)
+        if tag.type.kind is not JSON:
+            raise TDengineError(errors.WRONG_VALUE_TYPE, f"Invalid value type: {node.this.name}")
+        path = text_sql('$."' + node.expression.this.replace('"', '\\"') + '"')
+        return JsonValue.at(f"json_extract({tag.sql}, {path})")
+
+    def _contains(self, node: exp.ArrayContains) -> Typed:
+        tag, key = self.typed(node.this), self.typed(node.expression)
+        if tag.type.kind is not JSON or not isinstance(key.value, str):
+            raise TDengineError(errors.WRONG_VALUE_TYPE, "Invalid value type: contains")
+        path = text_sql('$."' + key.value.replace('"', '\\"') + '"')
+        return _bool(f"json_exists({tag.sql}, {path})")
+
     def _like(self, node: exp.Like) -> Typed:
         value, pattern = self.typed(node.this), self.typed(node.expression)
+        if isinstance(value, JsonValue):
+            value = Typed(value.string, Type(VARCHAR, JSON_LENGTH))
         if not (value.type.kind.text and pattern.type.kind.text):
             raise TDengineError(errors.WRONG_VALUE_TYPE, "Invalid value type: like")
         negated = "NOT " if node.args.get("negate") else ""
@@ -315,6 +411,8 @@ class Scope:
         """Two operands as SQL that compares as TDengine does: text with a time as a time, with a number as a number."""
         if left.null or right.null:
             return left.sql, right.sql
+        if left.type.kind.raw or right.type.kind.raw:
+            return self._raw(left), self._raw(right)
         if left.type.kind is TIMESTAMP or right.type.kind is TIMESTAMP:
             return self._instant(left), self._instant(right)
         one, other = left.type.kind, right.type.kind
@@ -325,6 +423,15 @@ class Scope:
         if BOOL in (one, other) and (one.text or other.text):
             return self._as_bool(left), self._as_bool(right)
         return self._number(left), self._number(right)
+
+    def _raw(self, typed: Typed) -> str:
+        """Bytes, or the text literal of some."""
+        if typed.type.kind.raw:
+            return typed.sql
+        data = to_bytes(typed.value) if isinstance(typed.value, str) else None
+        if data is None:
+            raise TDengineError(errors.WRONG_VALUE_TYPE, "Invalid value type: varbinary")
+        return bytes_sql(data)
 
     def _instant(self, typed: Typed) -> str:
         if not typed.type.kind.text:
@@ -337,6 +444,10 @@ class Scope:
         return integer(parsed).sql
 
     def _number(self, typed: Typed) -> str:
+        if isinstance(typed, JsonValue):
+            return typed.number
+        if typed.type.kind.raw or typed.type.kind is JSON:
+            raise TDengineError(errors.INVALID_OPERATION, "Invalid operation")
         if typed.type.kind is BOOL:
             return f"CAST({typed.sql} AS INTEGER)"
         return f"TRY_CAST({typed.sql} AS DOUBLE)" if typed.type.kind.text else typed.sql
@@ -349,6 +460,10 @@ class Scope:
         return f"({self._number(typed)} <> 0)"
 
     def _double(self, typed: Typed) -> str:
+        if isinstance(typed, JsonValue):
+            return typed.number
+        if typed.type.kind.raw or typed.type.kind is JSON:
+            raise TDengineError(errors.INVALID_OPERATION, "Invalid operation")
         if typed.type.kind is BOOL:
             return f"CAST(CAST({typed.sql} AS INTEGER) AS DOUBLE)"
         word = "TRY_CAST" if typed.type.kind.text else "CAST"
@@ -373,7 +488,7 @@ class Scope:
         for result in results:
             if not result.null:
                 type_ = result.type if type_ == NULL_TYPE else common_type(type_, result.type)
-        values = [cast_to(result, type_.kind) for result in results]
+        values = [cast_to(result, type_) for result in results]
         sql = " ".join(f"WHEN {condition} THEN {value}" for condition, value in zip(branches, values, strict=False))
         otherwise = f" ELSE {values[-1]}" if default is not None else ""
         return Typed(f"(CASE {sql}{otherwise} END)", type_)
@@ -386,22 +501,38 @@ class Scope:
         """CAST: numbers cut towards zero and wrap at the end of their range, texts give the number they begin with."""
         kind, source = target.kind, value.type.kind
         if value.null:
-            return f"CAST(NULL AS {kind.duckdb})"
+            return f"CAST(NULL AS {target.duckdb})"
+        if source.raw or kind.raw or source is JSON or kind is JSON:
+            return self._bytes_converted(value, target)
         if kind is TIMESTAMP:
-            return self._instant(value) if source.text else f"CAST({_whole(value)} AS BIGINT)"
+            return self._instant(value) if source.text else f"TRY_CAST({_whole(value)} AS BIGINT)"
         if kind.text:
             return self._as_text(value, target)
-        sql = f"coalesce(TRY_CAST(regexp_extract({value.sql}, '{_LEADING_NUMBER}') AS DOUBLE), 0)"
+        middle = target.duckdb if kind.decimal else "DOUBLE"
+        sql = f"coalesce(TRY_CAST(regexp_extract({value.sql}, '{_LEADING_NUMBER}') AS {middle}), 0)"
         if source.text and kind.integer:
             digits = f"regexp_extract({value.sql}, '^\\s*[-+]?[0-9]+')"
             return _wrapped(f"coalesce(TRY_CAST({digits} AS HUGEINT), 0)", kind)
         if source.text:
-            return f"({sql} <> 0)" if kind is BOOL else f"CAST({sql} AS {kind.duckdb})"
+            return f"({sql} <> 0)" if kind is BOOL else f"CAST({sql} AS {target.duckdb})"
+        if kind.decimal:
+            return f"CAST({self._number(value)} AS {target.duckdb})"
         if kind is BOOL:
             return value.sql if source is BOOL else f"({value.sql} <> 0)"
         if kind.integer:
             return _wrapped(_whole(value), kind) if source is not kind else value.sql
         return f"CAST({self._number(value)} AS {kind.duckdb})"
+
+    def _bytes_converted(self, value: Typed, target: Type) -> str:
+        """CAST of and to VARBINARY: of a literal, and to another length."""
+        if value.type.kind is VARBINARY and target.kind is VARBINARY:
+            return f"CAST({value.sql} AS BLOB)[:{target.length}]"
+        if target.kind is not VARBINARY or not isinstance(value.value, str):
+            raise unsupported(f"CAST of {value.type.kind.name} as {target.kind.name}")
+        data = to_bytes(value.value)
+        if data is None:
+            raise TDengineError(errors.VARBINARY_VALUE, "Invalid varbinary value: cast")
+        return bytes_sql(data[: target.length])
 
     def _as_text(self, value: Typed, target: Type) -> str:
         source = value.type.kind
@@ -462,6 +593,7 @@ _TOLERANT = {
     "<": "{0} < -4.76837158203125e-07",
     "<=": "{0} <= 4.76837158203125e-07",
 }
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 _NODES: dict[type[exp.Expr], Callable[[Scope, Any], Typed]] = {
     exp.Column: Scope._column,
@@ -482,6 +614,8 @@ _NODES: dict[type[exp.Expr], Callable[[Scope, Any], Typed]] = {
     exp.In: Scope._in,
     exp.Like: Scope._like,
     exp.RegexpLike: Scope._match,
+    exp.JSONExtract: Scope._json_value,
+    exp.ArrayContains: Scope._contains,
     exp.Case: Scope._case,
     exp.Cast: Scope._cast_node,
     exp.Anonymous: Scope._call,
@@ -502,7 +636,9 @@ def _whole(value: Typed) -> str:
     """A number cut to an integer, of any size."""
     if value.type.kind is BOOL:
         return f"CAST({value.sql} AS HUGEINT)"
-    return f"CAST(trunc({value.sql}) AS HUGEINT)" if not value.type.kind.integer else f"CAST({value.sql} AS HUGEINT)"
+    return (
+        f"TRY_CAST(trunc({value.sql}) AS HUGEINT)" if not value.type.kind.integer else f"CAST({value.sql} AS HUGEINT)"
+    )
 
 
 def _wrapped(sql: str, kind: Kind) -> str:
@@ -518,10 +654,16 @@ def common_type(one: Type, other: Type) -> Type:
         return one
     if one == NULL_TYPE:
         return other
+    if JSON in (one.kind, other.kind) or one.kind.raw or other.kind.raw:
+        if one.kind is not other.kind:
+            raise unsupported(f"{one.kind.name} and {other.kind.name} in one column")
+        return Type(one.kind, max(one.length, other.length))
     if one.kind.text or other.kind.text:
         kind = NCHAR if NCHAR in (one.kind, other.kind) else VARCHAR
         lengths = [type_.length if type_.kind.text else 24 for type_ in (one, other)]
         return Type(kind, max(lengths))
+    if one.kind.decimal or other.kind.decimal:
+        return decimals.common(one, other)
     if one.kind is other.kind:
         return one
     if TIMESTAMP in (one.kind, other.kind):
@@ -531,7 +673,7 @@ def common_type(one: Type, other: Type) -> Type:
     return Type.of(BIGINT)
 
 
-def cast_to(value: Typed, kind: Kind) -> str:
-    return (
-        f"CAST({value.sql} AS {kind.duckdb})" if value.type.kind.duckdb != kind.duckdb or not value.exact else value.sql
-    )
+def cast_to(value: Typed, type_: Type) -> str:
+    """A value in the DuckDB type of `type_`."""
+    exact = value.exact and value.type.duckdb == type_.duckdb
+    return value.sql if exact else f"CAST({value.sql} AS {type_.duckdb})"

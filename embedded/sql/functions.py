@@ -6,17 +6,20 @@ For each its arguments, its result's type and its DuckDB SQL. A new function is 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from embedded import VERSION, errors
 from embedded.errors import TDengineError
+from embedded.sql import decimals, geometry
 from embedded.sql.times import Duration, parse_time
-from embedded.sql.typed import Environment, Typed, floor_to, integer, text, text_sql
+from embedded.sql.typed import Environment, Typed, bytes_sql, floor_to, integer, text, text_sql
 from embedded.types import (
     BIGINT,
     BOOL,
     DOUBLE,
+    GEOMETRY,
     INT,
     NCHAR,
     TIMESTAMP,
@@ -73,6 +76,10 @@ def _number(kind: Kind) -> bool:
     return kind.number
 
 
+def _summable(kind: Kind) -> bool:
+    return kind.number or kind.decimal
+
+
 def _number_or_time(kind: Kind) -> bool:
     return kind.number or kind is TIMESTAMP
 
@@ -82,7 +89,7 @@ def _text(kind: Kind) -> bool:
 
 
 def _ordered(kind: Kind) -> bool:
-    return kind.number or kind.text
+    return kind.number or kind.text or kind.decimal
 
 
 def _integer(kind: Kind) -> bool:
@@ -95,6 +102,10 @@ def _time(kind: Kind) -> bool:
 
 def _difference_kind(kind: Kind) -> bool:
     return kind.number or kind in (BOOL, TIMESTAMP)
+
+
+def _geometry(kind: Kind) -> bool:
+    return kind is GEOMETRY
 
 
 def _timestamp(kind: Kind) -> bool:
@@ -195,17 +206,34 @@ def _math(sql: str, count: int = 1) -> Function:
     wrapped = sql
     for at in range(count):
         wrapped = wrapped.replace(f"{{{at}}}", f"CAST({{{at}}} AS DOUBLE)")
-    return _scalar(accepts, DOUBLE, f"(CASE WHEN isfinite(TRY({wrapped})) THEN TRY({wrapped}) END)")
+    return _scalar(accepts, DOUBLE, f"(CASE WHEN isfinite({wrapped}) THEN {wrapped} END)")
 
 
 def _sum_type(call: Call) -> Type:
     kind = call.args[0].type.kind
+    if kind.decimal:
+        return decimals.total(call.args[0].type)
     return Type.of(UBIGINT if kind.unsigned else BIGINT if kind.integer else DOUBLE)
 
 
 def _sum(call: Call) -> str:
     sql = call.args[0].sql
-    return f"sum({sql})" if call.args[0].type.kind.integer else f"sum(CAST({sql} AS DOUBLE))"
+    kind = call.args[0].type.kind
+    return f"sum({sql})" if kind.integer or kind.decimal else f"sum(CAST({sql} AS DOUBLE))"
+
+
+def _mean_type(call: Call) -> Type:
+    type_ = call.args[0].type
+    return decimals.mean(type_) if type_.kind.decimal else Type.of(DOUBLE)
+
+
+def _mean(call: Call) -> str:
+    value = call.args[0]
+    if not value.type.kind.decimal:
+        return f"avg(CAST({value.sql} AS DOUBLE))"
+    return decimals.quotient_sql(
+        f"sum({value.sql})", decimals.total(value.type).scale, f"count({value.sql})", 0, decimals.mean(value.type)
+    )
 
 
 def _bytes(type_: Type, nchar: bool) -> int:
@@ -232,7 +260,9 @@ def _concat(call: Call) -> str:
 
 
 def _concat_ws(call: Call) -> str:
-    return f"concat_ws({', '.join(argument.sql for argument in call.args)})"
+    """NULL if any argument is, unlike DuckDB's."""
+    separator, *parts = (argument.sql for argument in call.args)
+    return f"({f' || {separator} || '.join(parts)})"
 
 
 def _trim_type(call: Call) -> Type:
@@ -246,6 +276,17 @@ def _trim_type(call: Call) -> Type:
     return argument.type
 
 
+def _trimmed(sql: str, call: Call, end: str) -> str:
+    """The text without a text that is repeated at an end of it."""
+    taken = call.args[1].value
+    if not isinstance(taken, str):
+        raise errors.unsupported("TRIM of a text that is no literal")
+    if not taken:
+        return sql
+    pattern = f"(?:{re.escape(taken)})+"
+    return f"regexp_replace({sql}, {text_sql('^' + pattern if end == '^' else pattern + '$')}, '')"
+
+
 def _substr(call: Call) -> str:
     """From a position that counts from 1, or from the end if negative; 0 gives an empty text."""
     string, start = call.args[0].sql, call.args[1].sql
@@ -257,6 +298,23 @@ def _round(call: Call) -> str:
     """Halves away from zero; DuckDB does so for DOUBLE."""
     digits = f"CAST({call.args[1].sql} AS INTEGER)" if len(call.args) == 2 else "0"
     return f"round(CAST({call.args[0].sql} AS DOUBLE), {digits})"
+
+
+def _geometry_bytes(call: Call) -> str:
+    argument = call.args[0]
+    if isinstance(argument.value, str):
+        try:
+            return bytes_sql(geometry.to_bytes(argument.value))
+        except geometry.GeometryError:
+            raise call.fail(errors.PARAMETER_VALUE, "parameter value") from None
+    return f"ST_AsWKB(TRY_CAST({argument.sql} AS GEOMETRY))"
+
+
+def _geometry_text(call: Call) -> str:
+    """WKT with six decimals in each number, as TDengine writes it."""
+    parts = f"regexp_extract_all(ST_AsText(ST_GeomFromWKB({call.args[0].sql})), '[-+.e0-9]+|[^-+.e0-9]+')"
+    written = f"list_transform({parts}, lambda x: coalesce(printf('%.6f', TRY_CAST(x AS DOUBLE)), x))"
+    return f"array_to_string({written}, '')"
 
 
 def _moment(call: Call, at: int = 0) -> str:
@@ -308,7 +366,7 @@ def _elapsed(call: Call) -> str:
 def microseconds(sql: str, precision: str) -> str:
     """Epoch units as DuckDB's microseconds."""
     if precision == "ms":
-        return f"({sql}) * 1000"
+        return f"CAST({sql} AS BIGINT) * 1000"
     return sql if precision == "us" else f"({sql}) // 1000"
 
 
@@ -326,7 +384,7 @@ def _to_iso8601(call: Call) -> str:
     digits = len(str(units)) - 1
     moment = _moment(call)
     local = f"({moment} + {offset * units})"
-    second = f"make_timestamp({floor_to(local, units)} // {units} * 1000000)"
+    second = f"make_timestamp(CAST({floor_to(local, units)} AS BIGINT) // {units} * 1000000)"
     fraction = f"lpad(CAST(({local} % {units} + {units}) % {units} AS VARCHAR), {digits}, '0')"
     return f"(strftime({second}, '%Y-%m-%dT%H:%M:%S.') || {fraction} || {text_sql(suffix)})"
 
@@ -340,13 +398,52 @@ def _to_unixtimestamp(call: Call) -> str:
     return _moment(call)
 
 
-def _date_part(part: str) -> Function:
+def _date_part(part: str | Callable[[Call], str], most: int = 1) -> Function:
     def render(call: Call) -> str:
         local = f"({_moment(call)} + {call.env.offset * UNITS_PER_SECOND[call.env.precision]})"
         stamp = f"make_timestamp({microseconds(local, call.env.precision)})"
-        return part.format(stamp)
+        return (part if isinstance(part, str) else part(call)).format(stamp)
 
-    return _scalar((_time,), BIGINT, render, (1, 2))
+    return _scalar((_time, _integer), BIGINT, render, (1, most))
+
+
+def _week(call: Call) -> str:
+    """The week of the year; by default weeks begin on Sunday and the days before the first Sunday are in week 0."""
+    mode = call.constant_integer(1, 0, 7) if len(call.args) == 2 else 0
+    if mode == 3:
+        return "week({0})"
+    if mode not in (0, 5):
+        raise errors.unsupported(f"WEEK with mode {mode}")
+    return f"CAST(strftime({{0}}, '{'%W' if mode == 5 else '%U'}') AS BIGINT)"
+
+
+def _repeat_type(call: Call) -> Type:
+    """As long as the text repeated; of a column's count the most that a VARCHAR holds."""
+    type_, count = call.args[0].type, call.args[1].value
+    most = 65517 if type_.kind is VARCHAR else 16379
+    return Type(type_.kind, min(type_.length * max(count, 1), most) if isinstance(count, int) else most)
+
+
+def _substring_index(call: Call) -> str:
+    string, delimiter = call.args[0].sql, call.args[1].sql
+    count = call.args[2].value
+    if not isinstance(count, int):
+        raise errors.unsupported("SUBSTRING_INDEX with a count that is no literal")
+    parts = f"string_split({string}, {delimiter})"
+    kept = f"{parts}[:{count}]" if count > 0 else f"{parts}[{count}:]"
+    return "''" if count == 0 else f"array_to_string({kept}, {delimiter})"
+
+
+def _char_type(call: Call) -> Type:
+    return Type(VARCHAR, 4 * len(call.args))
+
+
+def _char(call: Call) -> str:
+    """The ASCII characters of the codes; others would be bytes that are no text."""
+    codes = [argument.value for argument in call.args]
+    if not all(isinstance(code, int) and 0 < code < 128 for code in codes):
+        raise errors.unsupported("CHAR of other than ASCII codes")
+    return " || ".join(f"chr({code})" for code in codes)
 
 
 def _now(call: Call) -> str:
@@ -396,6 +493,8 @@ def _rand(call: Call) -> str:
 
 def _percentile(call: Call) -> str:
     """Interpolated between the two nearest values."""
+    if len(call.args) > 2:
+        raise errors.unsupported("PERCENTILE of several percentages")
     fraction = _fraction(call)
     return f"quantile_cont(CAST({call.args[0].sql} AS DOUBLE), {fraction})"
 
@@ -523,14 +622,14 @@ def _aggregate(
 FUNCTIONS: dict[str, Function] = {
     # Aggregates.
     "count": _aggregate(_any, BIGINT, "count({0})", star=True, counts=True),
-    "sum": _aggregate(_number, _sum_type, _sum),
-    "avg": _aggregate(_number, DOUBLE, "avg(CAST({0} AS DOUBLE))"),
+    "sum": _aggregate(_summable, _sum_type, _sum),
+    "avg": _aggregate(_summable, _mean_type, _mean),
     "spread": _aggregate(_number_or_time, DOUBLE, "CAST(max({0}) AS DOUBLE) - CAST(min({0}) AS DOUBLE)"),
     "stddev": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
     "stddev_pop": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
     "var_pop": _aggregate(_number, DOUBLE, lambda call: f"abs({_variance(call)})"),
     "hyperloglog": _aggregate(_any, BIGINT, "count(DISTINCT {0})", counts=True),
-    "percentile": _aggregate((_number, _number), DOUBLE, _percentile),
+    "percentile": _make("aggregate", (_number, _number), DOUBLE, _percentile, (2, 11)),
     "apercentile": _make("aggregate", (_number, _number, _text), DOUBLE, _apercentile, (2, 3)),
     "elapsed": _make("aggregate", (_timestamp, _is_duration), DOUBLE, _elapsed, (1, 2)),
     "irate": _aggregate(_number, DOUBLE, _irate),
@@ -555,7 +654,10 @@ FUNCTIONS: dict[str, Function] = {
         (_any, _integer),
         _same,
         "{0}",
-        lambda call: f"row_number() {_over(call, 'random()')} <= {call.constant_integer(1, 1, 1000)}",
+        lambda call: (
+            f"row_number() {_over(call, f'hash({call.time()} + {random.getrandbits(32)})')} "
+            f"<= {call.constant_integer(1, 1, 1000)} AND {call.args[0].sql} IS NOT NULL"
+        ),
     ),
     "diff": _rows((_difference_kind, _integer), _difference_type, _difference, _not_first, (1, 2)),
     "derivative": _rows((_number, _is_duration, _integer), DOUBLE, _derivative, _not_first, 3),
@@ -614,8 +716,20 @@ FUNCTIONS: dict[str, Function] = {
     "ltrim": _scalar(_text, _trim_type, "ltrim({0})"),
     "rtrim": _scalar(_text, _trim_type, "rtrim({0})"),
     "trim": _scalar(_text, _trim_type, "trim({0})"),
+    "trim both": _scalar(
+        (_text, _text), _same, lambda call: _trimmed(_trimmed(call.args[0].sql, call, "^"), call, "$")
+    ),
+    "trim leading": _scalar((_text, _text), _same, lambda call: _trimmed(call.args[0].sql, call, "^")),
+    "trim trailing": _scalar((_text, _text), _same, lambda call: _trimmed(call.args[0].sql, call, "$")),
+    "repeat": _scalar((_text, _integer), _repeat_type, "repeat({0}, greatest({1}, 0)::BIGINT)"),
+    "substring_index": _scalar((_text, _text, _integer), _same, _substring_index),
+    "position": _scalar((_text, _text), BIGINT, "strpos({1}, {0})"),
+    "char": _scalar(_integer, _char_type, _char, (1, 255)),
     "replace": _scalar(_text, _same, "replace({0}, {1}, {2})", 3),
     "ascii": _scalar(_text, BIGINT, "ascii({0})"),
+    # Geometries.
+    "st_astext": _scalar(_geometry, _fixed(VARCHAR, 65517), _geometry_text),
+    "st_geomfromtext": _scalar(_text, _fixed(GEOMETRY, 65517), _geometry_bytes),
     # Times.
     "now": _scalar((), TIMESTAMP, _now, 0),
     "today": _scalar((), TIMESTAMP, _today, 0),
@@ -624,6 +738,8 @@ FUNCTIONS: dict[str, Function] = {
     "timediff": _scalar((_time, _time, _is_duration), BIGINT, _time_diff, (2, 3)),
     "to_iso8601": _scalar((_time, _text), _fixed(VARCHAR, 62), _to_iso8601, (1, 2)),
     "to_unixtimestamp": _scalar((_time, _integer), BIGINT, _to_unixtimestamp, (1, 2)),
+    "week": _date_part(_week, most=2),
+    "weekofyear": _date_part("week({0})"),
     "weekday": _date_part("(isodow({0}) - 1)"),
     "dayofweek": _date_part("(dayofweek({0}) + 1)"),
     # The session.
@@ -639,8 +755,9 @@ BOOLEAN = Type.of(BOOL)
 
 
 _ONLY_IN_TDENGINE = frozenset(
-    """char cols date dayname find_in_set forecast greatest histogram interp least leastsquares like_in_set position
-    repeat statecount stateduration substring_index to_char to_json to_timestamp week weekofyear""".split()
+    """cols date dayname find_in_set forecast greatest histogram interp least leastsquares like_in_set st_contains
+    st_containsproperly st_covers st_equals st_intersects st_makepoint st_touches statecount stateduration to_char
+    to_json to_timestamp""".split()
 )
 
 

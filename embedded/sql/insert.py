@@ -4,9 +4,11 @@ Values are literals only, errors have code 0x0216 and quote at most 63 bytes, an
 """
 
 import re
+from collections.abc import Sequence
+from typing import overload
 
-from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, INVALID_OPERATION, TDengineError, insert_error
-from embedded.sql import scanner
+from embedded.errors import COLUMN_COUNT, INSERT_SYNTAX, INVALID_OPERATION, TDengineError, insert_error, unsupported
+from embedded.sql import bulk, scanner
 from embedded.sql.scanner import Token
 from embedded.sql.statements import ChildTable, InsertClause, Row, TableName, Value
 from embedded.sql.times import Duration
@@ -18,15 +20,42 @@ _NUMBERS = (scanner.INTEGER, scanner.FLOAT)
 _WORDS = ("null", "true", "false", "now", "today")
 
 
+class PlainRows(Sequence[Row]):
+    """Many rows of plain literals: their text for `bulk`, and as a sequence the rows that tokens make of it."""
+
+    def __init__(self, text: str, sql: str, start: int) -> None:
+        self.text = text
+        self._sql = sql
+        self._start = start
+        self._rows: list[Row] | None = None
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        return self._read()[at]
+
+    def _read(self) -> list[Row]:
+        if self._rows is None:
+            self._rows = InsertReader(self._sql, self._start).rows()
+        return self._rows
+
+
 class InsertReader:
     """Reads one INSERT (in lower case outside quotes); `clauses()` gives one clause a table named.
 
     `query_start` then is where the query of an INSERT ... SELECT starts, None if there is none.
     """
 
-    def __init__(self, lowered: str) -> None:
+    def __init__(self, lowered: str, start: int = 0) -> None:
         self.sql = lowered
-        self._tokens = scanner.scan(lowered)
+        self._tokens = scanner.scan(lowered, start)
         self._current = next(self._tokens)
         self.placeholders = 0
         self.query_start: int | None = None
@@ -56,7 +85,23 @@ class InsertReader:
         if self._current.text == "select" and using is None:
             self.query_start = self._current.start
             return InsertClause(table, after, None, columns, ())
+        if self._current.text == "file":
+            raise unsupported("INSERT of a FILE")
         self._keyword(("values",), "keyword VALUES or FILE is expected")
+        start = self._current.start
+        plain = bulk.find(self.sql, start)
+        if plain is not None:
+            self._continue(start + len(plain))
+            if self._current.text not in ("(", ","):
+                return InsertClause(table, after, using, columns, PlainRows(plain, self.sql, start))
+            self._continue(start)
+        rows = self.rows()
+        if not rows:
+            raise TDengineError(INSERT_SYNTAX, "syntax error near 'no any data points'")
+        return InsertClause(table, after, using, columns, rows)
+
+    def rows(self) -> list[Row]:
+        """The rows that follow, with commas between them or not."""
         rows: list[Row] = []
         while self._current.text == "(" or (self._current.text == "," and rows):
             if self._current.text == ",":
@@ -64,9 +109,7 @@ class InsertReader:
                 if self._current.text != "(":
                     break
             rows.append(self._row())
-        if not rows:
-            raise TDengineError(INSERT_SYNTAX, "syntax error near 'no any data points'")
-        return InsertClause(table, after, using, columns, rows)
+        return rows
 
     def _table_name(self) -> TableName | None:
         if self._current.text == "?":

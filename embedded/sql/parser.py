@@ -1,14 +1,18 @@
 """From the text of a statement to its dataclass."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedded.errors import syntax_error
 from embedded.sql import ddl, queries
 from embedded.sql.dialect import Reader
 from embedded.sql.insert import InsertReader
 from embedded.sql.scanner import lower_outside_quotes
-from embedded.sql.statements import InsertClause, Query, Statement
+from embedded.sql.statements import InsertClause, Query, Statement, TableName
+
+_REFUSED = """
+    explain compact balance grant revoke kill merge split redistribute restore pause resume assign sync s3migrate
+""".split()
 
 _RULES: dict[str, Callable[[Reader], Statement]] = {
     "select": queries.query,
@@ -20,6 +24,8 @@ _RULES: dict[str, Callable[[Reader], Statement]] = {
     "describe": ddl.describe,
     "desc": ddl.describe,
     "show": ddl.show,
+    **dict.fromkeys(("flush", "trim", "reset"), ddl.maintain),
+    **dict.fromkeys(_REFUSED, ddl.refuse),
     "delete": ddl.delete,
 }
 
@@ -31,6 +37,17 @@ class Insert:
     clauses: list[InsertClause]
     sql: str
     placeholders: int
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether it is an INSERT INTO ? without USING, which needs a table before its columns are known."""
+        return len(self.clauses) == 1 and self.clauses[0].table is None and self.clauses[0].using is None
+
+    def named(self, table: str) -> "Insert":
+        """The same INSERT into a table, `name` or `database.name`."""
+        database, _, name = table.rpartition(".")
+        clause = replace(self.clauses[0], table=TableName(database or None, name))
+        return Insert([clause], self.sql, self.placeholders - 1)
 
 
 @dataclass(frozen=True)

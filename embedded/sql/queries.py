@@ -2,6 +2,7 @@
 
 from sqlglot import exp
 
+from embedded.errors import unsupported
 from embedded.sql.dialect import Reader
 from embedded.sql.statements import (
     Derived,
@@ -69,6 +70,8 @@ def _select(reader: Reader) -> Select:
     source = _from(reader)
     where = reader.expression_node() if reader.accept("where") else None
     partition = tuple(reader.listed(lambda: _projection(reader))) if reader.clause("partition", "by") else ()
+    if reader.peek() in ("range", "every"):
+        raise unsupported("RANGE and EVERY (of INTERP)")
     window = _window(reader)
     group: tuple[exp.Expr, ...] = ()
     if reader.clause("group", "by"):
@@ -96,10 +99,17 @@ def _projection(reader: Reader) -> Projection:
 def _from(reader: Reader) -> FromItem:
     left: FromItem = _from_item(reader)
     while True:
-        if reader.accept("join") or reader.clause("inner", "join"):
+        kind = reader.one_of(("inner", "left", "right", "full"))
+        if kind in ("left", "right", "full"):
+            reader.accept("outer")
+            other = reader.one_of(("semi", "anti", "asof", "window"))
+            if other is not None:
+                raise unsupported(f"{kind.upper()} {other.upper()} JOIN")
+        if kind is not None or reader.peek() == "join":
+            reader.expect("join")
             right = _from_item(reader)
             reader.expect("on")
-            left = Join(left, right, reader.expression_node())
+            left = Join(left, right, reader.expression_node(), kind or "inner")
         elif reader.accept(","):
             left = Join(left, _from_item(reader), None)
         else:

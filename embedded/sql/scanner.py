@@ -76,11 +76,13 @@ class Token:
 
 def lower_outside_quotes(sql: str) -> str:
     """What TDengine does to a statement first; its error texts and column names show the result."""
-    return _QUOTED_OR_UPPER.sub(lambda m: m[0] if m[0][0] in "'\"`" else m[0].lower(), sql)
+    return _UP_TO_UPPER.sub(lambda m: m[1] + m[2].lower(), sql)
 
 
-_QUOTED_OR_UPPER = re.compile(
-    r"""'(?:[^'\\]|\\.)*(?:'|$) | "(?:[^"\\]|\\.)*(?:"|$) | `[^`]*(?:`|$) | [A-Z]+""", re.VERBOSE | re.DOTALL
+# All up to the next capitals outside quotes, and these: there are few in a long INSERT, however many texts it has.
+_UP_TO_UPPER = re.compile(
+    r"""((?: [^A-Z'"`]++ | '(?:[^'\\]|\\.)*+(?:'|$) | "(?:[^"\\]|\\.)*+(?:"|$) | `[^`]*+(?:`|$) )*+) ([A-Z]*+)""",
+    re.VERBOSE | re.DOTALL,
 )
 
 
@@ -103,13 +105,13 @@ def scan(sql: str, start: int = 0) -> Iterator[Token]:
 
 
 _ESCAPE = re.compile(r"""\\(.)|''|\"\"""", re.DOTALL)
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "%": "\\%", "_": "\\_"}
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "%": "\\%", "_": "\\_", "x": "\\x"}
 
 
 def unquote(literal: str) -> str:
     """The value of a string literal: quotes removed, doubled quotes and backslashes resolved.
 
-    A backslash before % and _ stays, for LIKE to see; before any other character it just goes.
+    A backslash before % and _ stays, for LIKE to see, and before x, for VARBINARY; before any other character it goes.
     """
     quote, inner = literal[0], literal[1:-1]
     if "\\" not in inner and quote not in inner:

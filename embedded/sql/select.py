@@ -134,7 +134,7 @@ class _Translator:
         fields = []
         for one, other in zip(left.fields, right.fields, strict=True):
             fields.append(Field(one.name, other.type if one.type == NULL_TYPE else common_type(one.type, other.type)))
-        casts = ", ".join(f"CAST(c{at} AS {field.type.kind.duckdb}) AS c{at}" for at, field in enumerate(fields))
+        casts = ", ".join(f"CAST(c{at} AS {field.type.duckdb}) AS c{at}" for at, field in enumerate(fields))
         word = "UNION ALL" if union.all else "UNION"
         sql = f"SELECT {casts} FROM ({left.sql}) {word} SELECT {casts} FROM ({right.sql})"
         orders = []
@@ -156,14 +156,14 @@ class _Translator:
         self._aliases += 1
         return f"r{self._aliases}"
 
-    def relation(self, item: FromItem | None) -> Relation:
-        """What FROM names."""
+    def relation(self, item: FromItem | None, where: exp.Expr | None = None) -> Relation:
+        """What FROM names; `where` may have the condition of a join."""
         if item is None:
             return Relation("", (), "ms")
         if isinstance(item, Derived):
             return self._derived(item)
         if isinstance(item, Join):
-            return self._join(item)
+            return self._join(item, where)
         system = self.context.system_table(item.table)
         if system is not None:
             return self._system(item, system)
@@ -191,6 +191,7 @@ class _Translator:
             table.database.precision,
             f"{name}.c0",
             tbname,
+            times=frozenset([f"{name}.c0"]),
             sort=not table.is_super and not (table.stable or table).ordered,
             starred=len(columns) + (len(tags) if table.is_super else 0),
         )
@@ -226,24 +227,59 @@ class _Translator:
             for at, field in enumerate(inner.fields)
         )
         time = None if inner.time is None else f"{name}.c{inner.time}"
-        return Relation(f"({inner.sql}) AS {name}", columns, inner.precision, time)
+        return Relation(
+            f"({inner.sql}) AS {name}",
+            columns,
+            inner.precision,
+            time,
+            times=frozenset([time] if time else []),
+        )
 
-    def _join(self, item: Join) -> Relation:
-        left, right = self.relation(item.left), self.relation(item.right)
+    def _join(self, item: Join, where: exp.Expr | None) -> Relation:
+        left, right = self.relation(item.left, where), self.relation(item.right, where)
         if left.precision != right.precision:
             raise unsupported("a join of tables with different precisions")
         both = Relation(
-            f"{left.sql} {'CROSS JOIN' if item.condition is None else 'JOIN'} {right.sql}",
+            f"{left.sql} {'CROSS' if item.condition is None else item.kind.upper()} JOIN {right.sql}",
             (*left.star(), *right.star()),
             left.precision,
-            left.time,
+            right.time if item.kind == "right" else left.time,
             sort=True,
+            times=left.times | right.times,
         )
+        env = self.context.environment(both.precision, both.time)
+        scope = Scope(both, env, self.context.parameters)
+        given = [node for node in (item.condition, where if item.kind == "inner" else None) if node is not None]
+        if not given:
+            raise TDengineError(errors.CROSS_JOIN, "Cross join not support")
+        if left.times and right.times and not any(_joins_times(node, scope, left, right) for node in given):
+            raise TDengineError(errors.JOIN_WITHOUT_TIME, "Expect ts equal")
         if item.condition is None:
             return both
-        env = self.context.environment(both.precision, both.time)
-        condition = Scope(both, env, self.context.parameters).condition(item.condition)
+        condition = scope.condition(item.condition)
         return replace(both, sql=f"{both.sql} ON {condition}")
+
+
+def _joins_times(condition: exp.Expr, scope: Scope, left: Relation, right: Relation) -> bool:
+    """Whether one of the terms joined by AND equates the primary timestamps of both sides, as TDengine's joins must."""
+    for term in condition.flatten() if isinstance(condition, exp.And) else [condition]:
+        node = term.unnest()
+        if isinstance(node, exp.And) and _joins_times(node, scope, left, right):
+            return True
+        if isinstance(node, exp.EQ):
+            sides = [{_column_sql(c, scope) for c in side.find_all(exp.Column)} for side in (node.left, node.right)]
+            for one, other in (sides, sides[::-1]):
+                if one and other and one <= left.times and other <= right.times:
+                    return True
+    return False
+
+
+def _column_sql(column: exp.Column, scope: Scope) -> str | None:
+    """The SQL of a column that the relation has; WHERE may name columns of tables that join later."""
+    try:
+        return scope.typed(column).sql
+    except TDengineError:
+        return None
 
 
 def _order_sql(sql: str, item: OrderItem) -> str:
@@ -276,7 +312,7 @@ class _SelectTranslator:
         self.translator = translator
         self.select = select
         self.query = query
-        self.relation = self._children() or translator.relation(select.source)
+        self.relation = self._children() or translator.relation(select.source, select.where)
         self.env = translator.context.environment(self.relation.precision, self.relation.time)
         self.rows = self._scope()
         self.partition = [Group(item.node, self.rows.typed(item.node)) for item in select.partition]
@@ -296,12 +332,27 @@ class _SelectTranslator:
         if select.window is not None and select.group:
             raise TDengineError(errors.GROUP_AND_WINDOW, "GROUP BY and WINDOW-clause can't be used together")
         if "rows" in kinds:
-            if len(kinds) > 1 or select.window or select.group or select.having:
-                raise TDengineError(errors.NOT_ALLOWED_FUNCTION, NOT_ALLOWED_FUNCTION)
+            self._check_row_functions(calls)
             return self._chosen_rows(projections, calls, where)
         if kinds or select.group or select.window is not None or select.having is not None:
             return self._grouped(projections, calls, where)
         return self._plain(projections, where)
+
+    def _check_row_functions(self, calls: list[exp.Anonymous]) -> None:
+        """TOP, DIFF and their like stand alone, or with others that give as many rows."""
+        names = {call.name for call in calls}
+        distinct = sum(call not in calls[:at] for at, call in enumerate(calls))
+        if names & _MANY_ROWS and (self.select.window or self.select.group):
+            raise unsupported(f"{calls[0].name.upper()} in windows or groups")
+        if any(functions.find(name).kind != "rows" for name in names) or (distinct > 1 and not names <= _EACH_ROW):
+            raise TDengineError(errors.NOT_ALLOWED_FUNCTION, NOT_ALLOWED_FUNCTION)
+        if len(names) > 1:
+            raise TDengineError(errors.ROW_FUNCTIONS_MIXED, "Some functions cannot be mixed")
+        if self.select.window or self.select.group:
+            message = f"{calls[0].name} function is not supported in window query or group query"
+            raise TDengineError(errors.NOT_ALLOWED_FUNCTION, message)
+        if self.select.having is not None:
+            raise TDengineError(errors.NOT_ALLOWED_FUNCTION, NOT_ALLOWED_FUNCTION)
 
     # The three shapes of a SELECT.
 
@@ -328,7 +379,15 @@ class _SelectTranslator:
         """Aggregates: of all rows, of groups, or of windows."""
         select = self.select
         plan = self._window_plan(where)
+        if plan is not None and not calls:
+            # A column that is no function and no key is the error that TDengine sees first.
+            outside = self._scope(grouped=True, groups=self.partition, window=plan.columns)
+            for projection in projections:
+                outside.typed(projection.node)
+            raise TDengineError(errors.NO_FUNCTION_IN_WINDOW, "No valid function in window query")
         groups = [*self.partition, *self._groups(projections)]
+        if select.window is not None and select.window.kind == "state":
+            groups += [Group(node, self.rows.typed(node)) for node in select.window.expressions]
         keys = list(dict.fromkeys(group.typed.sql for group in groups)) + ([plan.key] if plan else [])
         columns = plan.columns if plan else {}
         scope = self._scope(grouped=True, groups=groups, window=columns, companion=self._companion(projections))
@@ -360,22 +419,22 @@ class _SelectTranslator:
         columns = []
         for at, (projection, output) in enumerate(zip(projections, outputs, strict=True)):
             if not _calls(projection.node):
-                columns.append(FillColumn(series=cast_to(outside.typed(projection.node), output.type.kind)))
+                columns.append(FillColumn(series=cast_to(outside.typed(projection.node), output.type)))
                 continue
             constant = "NULL"
             if window.fill_values:
                 value = next(values, None)
                 if value is None:
                     raise TDengineError(errors.WRONG_VALUE_TYPE, "Filled values number mismatch")
-                constant = cast_to(self.rows.typed(value), output.type.kind)
+                constant = cast_to(self.rows.typed(value), output.type)
             columns.append(FillColumn(aggregate=f"c{at}", constant=constant))
         if next(values, None) is not None:
             raise TDengineError(errors.WRONG_VALUE_TYPE, "Filled values number mismatch")
         listed = [f"{group.typed.sql} AS k{at}" for at, group in enumerate(self.partition)] + [f"{plan.key} AS w"]
-        listed += [f"{cast_to(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs)]
+        listed += [f"{cast_to(output, output.type)} AS c{at}" for at, output in enumerate(outputs)]
         grouped = f"SELECT {', '.join(listed)}{source}"
         sql = windows.filled(window.fill or "null", grouped, plan, len(self.partition), (low, high), columns)
-        casts = ", ".join(f"CAST(c{at} AS {output.type.kind.duckdb}) AS c{at}" for at, output in enumerate(outputs))
+        casts = ", ".join(f"CAST(c{at} AS {output.type.duckdb}) AS c{at}" for at, output in enumerate(outputs))
         sql = f"SELECT {casts} FROM ({sql})"
         orders = []
         for item in self.query.order:
@@ -398,8 +457,8 @@ class _SelectTranslator:
     ) -> Translation:
         """SELECT list, source, ORDER BY and limits put together."""
         select, query = self.select, self.query
-        listed = ", ".join(f"{cast_to(output, output.type.kind)} AS c{at}" for at, output in enumerate(outputs))
-        orders = [self._order(scope, item, projections, outputs) for item in query.order]
+        listed = ", ".join(f"{cast_to(output, output.type)} AS c{at}" for at, output in enumerate(outputs))
+        orders = [order for item in query.order if (order := self._order(scope, item, projections, outputs))]
         orders = orders or ([] if select.distinct else default_order)
         keys = list(dict.fromkeys([*self.env.partition, *(self.rows.typed(node).sql for node in self._group_nodes)]))
         conditions, limit = [], query.limit
@@ -512,7 +571,11 @@ class _SelectTranslator:
             if _calls(node):
                 raise TDengineError(errors.NO_AGGREGATE_HERE, "There mustn't be aggregation")
             nodes.append(node)
-            groups.append(Group(node, self.rows.typed(node)))
+            typed = self.rows.typed(node)
+            if typed.constant:
+                # A bare number would be the place of a column to DuckDB.
+                typed = replace(typed, sql=f"CASE WHEN TRUE THEN {typed.sql} END")
+            groups.append(Group(node, typed))
         self._group_nodes = nodes
         return groups
 
@@ -531,12 +594,16 @@ class _SelectTranslator:
         return function.companion.replace("{0}", picked).replace("{time}", self.relation.time or "0")
 
     def _order(self, scope: Scope, item: OrderItem, projections: Sequence[Projection], outputs: Sequence[Typed]) -> str:
+        """One item of ORDER BY as SQL; nothing for a constant, which DuckDB would not take."""
         at = _output_of(item, projections)
         if at is not None:
-            return _order_sql(f"c{at}" if self.select.distinct else outputs[at].sql, item)
+            if self.select.distinct:
+                return _order_sql(f"c{at}", item)
+            return "" if _is_constant(projections[at].node) else _order_sql(outputs[at].sql, item)
         if self.select.distinct:
             raise TDengineError(errors.NOT_SELECTED, "Not SELECTed expression")
-        return _order_sql(scope.typed(item.node).sql, item)
+        typed = scope.typed(item.node)
+        return "" if _is_constant(item.node) else _order_sql(typed.sql, item)
 
     def _by_time(self) -> list[str]:
         if self.relation.time is None or not (self.relation.sort or self.partition):
@@ -557,12 +624,18 @@ def _output_of(item: OrderItem, projections: Sequence[Projection]) -> int | None
     return at
 
 
+_MANY_ROWS = frozenset(["top", "bottom", "sample"])
+_EACH_ROW = frozenset(["diff", "derivative", "csum", "mavg"])
 _EXPANDING = frozenset(["first", "last", "last_row"])
 
 
 def _calls(node: exp.Expr) -> list[exp.Anonymous]:
     """The calls of aggregate, picking and row functions in an expression."""
     return [call for call in node.find_all(exp.Anonymous) if functions.find(call.name).kind != "scalar"]
+
+
+def _is_constant(node: exp.Expr) -> bool:
+    return node.find(exp.Column) is None and not _calls(node)
 
 
 def _column_node(column: RelationColumn) -> exp.Column:

@@ -98,7 +98,7 @@ class DropTables:
 @dataclass(frozen=True)
 class AlterTable:
     """`action` is one of add_column, drop_column, modify_column, rename_column, add_tag, drop_tag, modify_tag,
-    rename_tag, set_tag.
+    rename_tag.
     """
 
     table: TableName
@@ -106,7 +106,21 @@ class AlterTable:
     name: str
     type: Type | None = None
     new_name: str | None = None
-    value: Value | None = None
+
+
+@dataclass(frozen=True)
+class SetTags:
+    """ALTER TABLE ... SET TAG of a child."""
+
+    table: TableName
+    values: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True)
+class Maintain:
+    """A statement that changes nothing here; the database that it names must be there."""
+
+    database: str | None
 
 
 @dataclass(frozen=True)
@@ -116,13 +130,17 @@ class Describe:
 
 @dataclass(frozen=True)
 class Show:
-    """SHOW of what `what` says: databases, tables, stables, create_table, create_stable, create_database, tags, ..."""
+    """SHOW of what `what` says: databases, tables, stables, create_table, create_stable, create_database, tags, ...
+
+    `tags` are those that SHOW TABLE TAGS names, None for all.
+    """
 
     what: str
     database: str | None = None
     table: TableName | None = None
     like: str | None = None
     only: str | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class Row(NamedTuple):
@@ -199,11 +217,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Join:
-    """An inner join, with the condition of ON, or by a comma without one."""
+    """A join with the condition of ON, or by a comma without one; `kind` is inner, left, right or full."""
 
     left: "FromItem"
     right: "FromItem"
     condition: exp.Expr | None
+    kind: str = "inner"
 
 
 FromItem = Source | Derived | Join
@@ -250,6 +269,8 @@ Statement = (
     | CreateChildTables
     | DropTables
     | AlterTable
+    | SetTags
+    | Maintain
     | Describe
     | Show
     | Delete

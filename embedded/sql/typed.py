@@ -65,6 +65,12 @@ def text_sql(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def bytes_sql(value: bytes) -> str:
+    """A DuckDB BLOB literal."""
+    digits = "".join(f"\\x{byte:02x}" for byte in value)
+    return f"'{digits}'::BLOB"
+
+
 def integer(value: int, type_: Type = _BIGINT) -> Typed:
     """An integer constant (a timestamp too, by its type)."""
     return Typed(str(value) if value >= 0 else f"({value})", type_, value)
@@ -83,9 +89,11 @@ def text(value: str) -> Typed:
 def constant(value: Any, type_: Type) -> Typed:
     """A value of a type, in a form that GROUP BY does not take for a column's number."""
     if value is None:
-        return Typed(f"CAST(NULL AS {type_.kind.duckdb})", type_, None, exact=True)
+        return Typed(f"CAST(NULL AS {type_.duckdb})", type_, None, exact=True)
+    if isinstance(value, bytes):
+        return Typed(bytes_sql(value), type_, value, exact=True)
     sql = text_sql(value) if isinstance(value, str) else text_sql(repr(value))
-    return Typed(f"CAST({sql} AS {type_.kind.duckdb})", type_, value, exact=True)
+    return Typed(f"CAST({sql} AS {type_.duckdb})", type_, value, exact=True)
 
 
 def boolean(value: bool) -> Typed:

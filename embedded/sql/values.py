@@ -4,22 +4,42 @@ does.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
 
 from embedded import errors
-from embedded.errors import TDengineError, insert_error, unsupported
+from embedded.errors import TDengineError, insert_error
 from embedded.schema import Column
-from embedded.sql import scanner
+from embedded.sql import bulk, geometry, scanner
+from embedded.sql.insert import PlainRows
 from embedded.sql.statements import Row, Value
 from embedded.sql.times import parse_time
-from embedded.types import BOOL, DOUBLE, FLOAT, NCHAR, TIMESTAMP, UNITS_PER_SECOND, VARCHAR, Kind
+from embedded.types import (
+    BOOL,
+    DECIMAL,
+    DECIMAL64,
+    DOUBLE,
+    FLOAT,
+    GEOMETRY,
+    JSON,
+    JSON_LENGTH,
+    NCHAR,
+    TIMESTAMP,
+    UNITS_PER_SECOND,
+    VARBINARY,
+    VARCHAR,
+    Kind,
+    Type,
+)
 
+_MOST_DIGITS = 38
 _FLOAT_MAX = 3.4028234663852886e38
 
 
@@ -58,6 +78,10 @@ class Literals:
 
         Rows of one key are merged: in each column the last that is not NULL wins.
         """
+        if isinstance(rows, PlainRows):
+            arrays = bulk.read(rows.text, columns, self.moment.precision)
+            if arrays is not None:
+                return arrays
         try:
             if any(len(row.values) != len(columns) for row in rows):
                 raise TDengineError(errors.COLUMN_COUNT, "Illegal number of columns")
@@ -71,7 +95,7 @@ class Literals:
         keys = [at for at, column in enumerate(columns) if at == 0 or column.key]
         if len(set(zip(*(converted[at] for at in keys), strict=True))) < len(rows):
             converted = _merged(converted, keys)
-        return [pa.array(values, column.type.kind.arrow) for values, column in zip(converted, columns, strict=True)]
+        return [pa.array(values, column.type.arrow) for values, column in zip(converted, columns, strict=True)]
 
     def _column(self, values: Sequence[Value], column: Column, primary: bool) -> list[Any]:
         """`convert` for many values."""
@@ -157,8 +181,92 @@ class Literals:
             parsed = duration.shift(parsed, moment.precision, sign)
         return parsed
 
-    def _unknown(self, value: Value, column: Column) -> Any:
-        raise unsupported(f"values of type {column.type.kind.name}")
+    def _bytes(self, value: Value, column: Column) -> bytes:
+        data = to_bytes(value.text) if value.sort == scanner.STRING else None
+        if data is None:
+            raise TDengineError(errors.VARBINARY_VALUE, f"Invalid varbinary value: {column.name}")
+        return _short_enough(data, column)
+
+    def _geometry(self, value: Value, column: Column) -> bytes:
+        try:
+            if value.sort != scanner.STRING:
+                raise geometry.GeometryError
+            return _short_enough(geometry.to_bytes(value.text), column)
+        except geometry.GeometryError as error:
+            raise self.error(value, f"ParseException: {error}") from None
+
+    def _decimal(self, value: Value, column: Column) -> Decimal:
+        try:
+            number = to_decimal(value.text if value.sort in _NUMERIC else "", column.type)
+        except InvalidOperation:
+            raise self.error(value, "invalid decimal data") from None
+        if number is None:
+            raise TDengineError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
+        return number
+
+    def _json(self, value: Value, column: Column) -> str | None:
+        try:
+            return json_tag(value.text if value.sort == scanner.STRING else "?")
+        except ValueError as error:
+            raise self.error(value, str(error)) from None
+
+
+def to_bytes(text: str) -> bytes | None:
+    """The bytes of a VARBINARY literal, of which `\\x` begins hexadecimal digits; None if they are none."""
+    if not text.startswith(("\\x", "\\X")):
+        return text.encode()
+    try:
+        return bytes.fromhex(text[2:]) if text[2:].isalnum() or not text[2:] else None
+    except ValueError:
+        return None
+
+
+def to_decimal(text: str, type_: Type) -> Decimal | None:
+    """A DECIMAL, rounded half up to its scale; None if it has too many digits, InvalidOperation if it is no number."""
+    number = Decimal(text)
+    if number.is_finite() and number.adjusted() > _MOST_DIGITS:
+        return None
+    number = round_decimal(number, type_.scale)
+    return number if number.is_finite() and abs(number) < Decimal(10) ** (type_.precision - type_.scale) else None
+
+
+def round_decimal(number: Decimal, scale: int) -> Decimal:
+    """A number with `scale` digits behind the point, a half rounded away from zero."""
+    return _DIGITS.quantize(number, Decimal(1).scaleb(-scale))
+
+
+def json_tag(text: str) -> str | None:
+    """A JSON tag as it is stored: its keys in order, no blanks, the first value of a key.
+
+    A tag is an object of strings, numbers, booleans and null; an empty text or `null` is NULL. ValueError says what is
+    wrong.
+    """
+    if not text.strip() or text.strip().lower() == "null":
+        return None
+    if len(text) > JSON_LENGTH:
+        raise ValueError("json string too long than 4095")
+    try:
+        pairs = json.loads(text, object_pairs_hook=_Pairs)
+    except ValueError:
+        raise ValueError("json parse error") from None
+    if not isinstance(pairs, _Pairs):
+        raise ValueError("json error invalide value")
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if isinstance(value, list) or not (key and key.isascii() and key.isprintable()):
+            raise ValueError("json error invalide value" if isinstance(value, list) else "json error invalide key")
+        values.setdefault(key, int(value) if isinstance(value, float) and value.is_integer() else value)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with all its keys."""
+
+
+def _short_enough(data: bytes, column: Column) -> bytes:
+    if len(data) > column.type.length:
+        raise TDengineError(errors.VALUE_TOO_LONG, f"Value too long for column/tag: {column.name}")
+    return data
 
 
 def _merged(columns: list[list[Any]], keys: Sequence[int]) -> list[list[Any]]:
@@ -181,7 +289,13 @@ _CONVERSIONS: dict[Kind, Callable[[Literals, Value, Column], Any]] = {
     VARCHAR: Literals._text,
     NCHAR: Literals._text,
     TIMESTAMP: Literals._timestamp,
+    VARBINARY: Literals._bytes,
+    GEOMETRY: Literals._geometry,
+    DECIMAL: Literals._decimal,
+    DECIMAL64: Literals._decimal,
+    JSON: Literals._json,
 }
+_DIGITS = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
 _NUMERIC = frozenset([scanner.INTEGER, scanner.FLOAT, scanner.STRING])

@@ -13,9 +13,10 @@ from embedded.sql.expressions import Scope
 from embedded.sql.statements import Window
 from embedded.sql.times import Duration
 from embedded.sql.typed import Environment, Typed, floor_to
-from embedded.types import BIGINT, TIMESTAMP, UNITS_PER_SECOND, Type
+from embedded.types import BIGINT, BOOL, TIMESTAMP, UNITS_PER_SECOND, VARCHAR, Type
 
 _DAY = Duration.parse("1d")
+_MOST_SLIDES = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ def plan(window: Window, relation: str, where: str, time: str, env: Environment,
     """The plan of a window clause over the rows of `relation` for which `where` (a WHERE clause or nothing) holds."""
     name = time.split(".")[0]
     if window.kind == "interval":
+        if window.offset.nanoseconds and window.offset.nanoseconds >= window.interval.nanoseconds > 0:
+            raise TDengineError(errors.OFFSET_TOO_BIG, "Interval offset should be shorter than interval")
         if window.interval.months:
+            if window.sliding is not None:
+                raise TDengineError(
+                    errors.SLIDING_OF_MONTHS, "Does not support sliding when interval is natural month/year"
+                )
             return _calendar(window, relation, where, time, name, env)
         return _interval(window, relation, where, time, name, env)
     keys = f"PARTITION BY {', '.join(env.partition)} " if env.partition else ""
@@ -59,10 +66,12 @@ def plan(window: Window, relation: str, where: str, time: str, env: Environment,
 def _interval(window: Window, relation: str, where: str, time: str, name: str, env: Environment) -> WindowPlan:
     size = window.interval.units(env.precision)
     step = size if window.sliding is None else window.sliding.units(env.precision)
-    if size < 1 or step < 1:
+    if size < 1:
         raise TDengineError(errors.INTERVAL_TOO_SMALL, f"Interval cannot be less than 1 {env.precision}")
     if step > size:
         raise TDengineError(errors.SLIDING_TOO_BIG, "sliding value no larger than the interval value")
+    if step < 1 or size // step > _MOST_SLIDES:
+        raise TDengineError(errors.SLIDING_TOO_SMALL, "sliding value can not less than 1% of interval value")
     shift = window.offset.units(env.precision)
     if size % _DAY.units(env.precision) == 0:
         shift -= env.offset * UNITS_PER_SECOND[env.precision]
@@ -79,8 +88,8 @@ def _interval(window: Window, relation: str, where: str, time: str, name: str, e
 
 def _calendar(window: Window, relation: str, where: str, time: str, name: str, env: Environment) -> WindowPlan:
     """Windows of months, which begin at midnight of the session's zone on the first of a month."""
-    if window.sliding is not None or window.fill not in (None, "none"):
-        raise unsupported("SLIDING or FILL of calendar windows")
+    if window.fill not in (None, "none"):
+        raise unsupported("FILL of calendar windows")
     months, units = window.interval.months, UNITS_PER_SECOND[env.precision]
     shift = env.offset * units
     stamp = f"make_timestamp({floor_to(f'({time} + {shift})', units)} // {units} * 1000000)"
@@ -106,19 +115,39 @@ def _by_rows(
 
     if window.kind == "session":
         gap = window.interval.units(env.precision)
+        if gap < 1:
+            raise TDengineError(errors.SESSION_GAP, "SESSION gap should be fixed time window, and greater than 0")
+        if rows.typed(window.expressions[0]).sql != time:
+            raise TDengineError(errors.SESSION_COLUMN, "Only support SESSION on primary timestamp column")
         return WindowPlan(counted(f"{time} - lag({time}) OVER ({over}) > {gap}"), f"{name}.w", columns)
     if window.kind == "state":
-        state = rows.typed(window.expressions[0]).sql
+        typed = rows.typed(window.expressions[0])
+        if not (typed.type.kind.integer or typed.type.kind in (BOOL, VARCHAR)):
+            raise TDengineError(errors.STATE_TYPE, "Only support STATE_WINDOW on integer/bool/varchar column")
+        if rows.is_tag(window.expressions[0]):
+            raise TDengineError(errors.STATE_TAG, "Not support STATE_WINDOW on tag column")
+        state = typed.sql
         present = f"{where} AND {state} IS NOT NULL" if where else f" WHERE {state} IS NOT NULL"
         return WindowPlan(
             counted(f"{state} IS DISTINCT FROM lag({state}) OVER ({over})", present), f"{name}.w", columns
         )
     if window.kind == "count":
-        sizes = [int(node.this) for node in window.expressions]
-        if sizes[0] < 1 or len(set(sizes)) > 1:
-            raise unsupported("COUNT_WINDOW with sliding")
-        inner = f"SELECT {name}.*, (row_number() OVER ({over}) - 1) // {sizes[0]} AS w FROM {relation}{where}"
-        return WindowPlan(f" FROM ({inner}) AS {name}", f"{name}.w", columns)
+        size, *sliding = (int(node.this) for node in window.expressions)
+        step = sliding[0] if sliding else size
+        if size < 2 or not 1 <= step <= size:
+            raise TDengineError(errors.INVALID_OPERATION, "Invalid count window: at least 2 rows, slid by 1 to as many")
+        number = f"(row_number() OVER ({over}) - 1)"
+        if step == size:
+            inner = f"SELECT {name}.*, {number} // {size} AS w FROM {relation}{where}"
+            return WindowPlan(f" FROM ({inner}) AS {name}", f"{name}.w", columns)
+        numbered = f"SELECT {name}.*, {number} AS n FROM {relation}{where}"
+        steps = f"(SELECT unnest(range({-(-size // step)})) AS k) AS steps"
+        inner = f"SELECT {name}.*, {name}.n // {step} - steps.k AS w FROM ({numbered}) AS {name}, {steps}"
+        return WindowPlan(
+            f" FROM ({inner}) AS {name} WHERE {name}.w >= 0 AND {name}.n < {name}.w * {step} + {size}",
+            f"{name}.w",
+            columns,
+        )
     start, end = (rows.condition(node) for node in window.expressions)
     ends = (
         f"coalesce(sum(CASE WHEN {end} THEN 1 END) OVER ({over} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
