@@ -1,5 +1,6 @@
 """Tables other than the demo's: super tables, any types, odd names, tables that change while they are shown."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -203,3 +204,21 @@ def test_columns_that_come_and_go_are_noticed(taos_port: int, show: Any) -> None
         do(taos_port, "ALTER TABLE test.t DROP COLUMN v")
         eventually(lambda: list(columns()) == ["ts", "w", "x"])
         assert columns()["w"] == [2]
+
+
+def test_binary_geometric_decimal_and_json_values_are_shown_as_hex_numbers_and_text(taos_port: int, show: Any) -> None:
+    do(
+        taos_port,
+        "CREATE DATABASE test",
+        "CREATE STABLE test.s (ts TIMESTAMP, b VARBINARY(8), g GEOMETRY(64), d DECIMAL(18, 4), e DECIMAL(38, 2))"
+        " TAGS (j JSON)",
+        """INSERT INTO test.c USING test.s TAGS ('{"place": "San José"}') VALUES"""
+        " (1500000000000, '\\x00ff41', 'POINT(1 2)', 12345.6789, -0.05) (1500000000001, NULL, NULL, NULL, NULL)",
+    )
+    with show("s") as columns:
+        shown = columns()
+    assert shown["b"] == ["00ff41", None]
+    assert shown["g"] == ["0101000000000000000000f03f0000000000000040", None]
+    assert shown["d"] == [12345.6789, None]
+    assert shown["e"] == [-0.05, None]
+    assert [json.loads(text) for text in shown["j"]] == [{"place": "San José"}] * 2
