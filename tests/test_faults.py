@@ -1,12 +1,14 @@
 """Faults: what breaks, what each part says meanwhile, and that nothing is lost or doubled once it is mended."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +217,40 @@ def test_ctrl_c_ends_the_producer_within_a_second_while_tdengine_hangs(demo: Dem
     assert demo.server.stop(signal.SIGINT) == 0
     assert time.monotonic() - began < 2.4
     assert "Traceback" not in demo.producer.output + demo.server.output
+
+
+def test_what_does_not_fit_the_producers_buffer_is_counted_and_nothing_else_is_lost(
+    start: Start, taos_port: int
+) -> None:
+    proxy = Proxy(taos_port)
+    producer = start("producer.py", "--taos-port", str(proxy.port), "--rows", "20", "--interval", "20")
+    eventually(lambda: stored_rows(taos_port) > 100)
+    proxy.refuse()
+    producer.says("waiting for TDengine")
+    time_of_refusal = time.monotonic()
+    eventually(lambda: time.monotonic() - time_of_refusal > 240 * 0.020 + 0.5)
+    proxy.heal()
+    producer.says("TDengine answers again")
+    newest = "SELECT CAST(LAST(`timestamp`) AS BIGINT) FROM stocks.stocks_values"
+    eventually(lambda: time.time() * 1000 - sql(taos_port, newest)[0][0] < 300, 30)
+    assert producer.stop() == 0, producer.output
+    proxy.close()
+    total = producer.output.splitlines()[-1]
+    confirmed, dropped = (
+        int(re.search(rf"([\d,]+) rows {what}", total)[1].replace(",", ""))  # type: ignore[index]
+        for what in ("sent", "dropped")
+    )
+    assert "waiting" not in total
+    assert confirmed == stored_rows(taos_port)
+    first, last = sql(taos_port, "SELECT FIRST(`timestamp`), LAST(`timestamp`) FROM stocks.stocks_values")[0]
+    span = datetime.fromisoformat(last) - datetime.fromisoformat(first)
+    assert confirmed + dropped == span // timedelta(milliseconds=1) + 1
+
+
+def stored_rows(taos_port: int) -> int:
+    """How many rows the demo's table has; none where there is no table yet."""
+    try:
+        count: int = sql(taos_port, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0]
+    except AssertionError:
+        return 0
+    return count
