@@ -25,11 +25,25 @@ SILENT_SECONDS = 8.0
 Message = tuple[dict[str, Any], bytes]
 
 
+def encode_message(header: dict[str, Any], payload: bytes = b"") -> bytes:
+    """One message as bytes."""
+    text = json.dumps(header).encode()
+    return LENGTHS.pack(len(text), len(payload)) + text + payload
+
+
 def write_message(stream: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
     """Write one message. Raises BrokenPipeError when nobody reads any more."""
-    text = json.dumps(header).encode()
-    stream.write(LENGTHS.pack(len(text), len(payload)) + text + payload)
+    stream.write(encode_message(header, payload))
     stream.flush()
+
+
+def read_blocking(stream: BinaryIO) -> Message | None:
+    """Read one message, or None when the writer has ended."""
+    lengths = stream.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
+        return None
+    text, payload = LENGTHS.unpack(lengths)
+    return json.loads(stream.read(text)), stream.read(payload)
 
 
 async def read_message(stream: asyncio.StreamReader) -> Message:

@@ -11,8 +11,9 @@ from perspective.handlers.tornado import PerspectiveTornadoHandler
 from tornado.websocket import WebSocketClosedError
 
 from access import Guarded
+from history_pool import HistoryPool
 from status import Status
-from viewer_requests import MAX_MESSAGE_BYTES, Malformed, Refused, Requests
+from viewer_requests import MAX_MESSAGE_BYTES, Malformed, Refused, Requests, pushed_down
 
 log = logging.getLogger("perspective_server")
 
@@ -61,6 +62,10 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
         super().open()
         self.set_nodelay(True)
         self.everyone.add(self)
+        self.counted()
+
+    def counted(self) -> None:
+        """Another viewer has come or gone."""
         self.status.viewers = len(self.everyone)
 
     async def on_message(self, message: str | bytes) -> None:
@@ -121,7 +126,7 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
     def on_close(self) -> None:
         if self in self.everyone:
             self.everyone.discard(self)
-            self.status.viewers = len(self.everyone)
+            self.counted()
             self.requests.close()
             super().on_close()
 
@@ -130,3 +135,16 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
         """End every viewer's session and close its websocket, so that it connects again."""
         for viewer in list(cls.everyone):
             viewer.end(1012, reason)
+
+
+class HistoryViewer(Viewer):
+    """A viewer of history, over the time range that its address names: `/history?range=1h`."""
+
+    everyone: ClassVar[set["Viewer"]] = set()
+
+    def initialize(self, pool: HistoryPool, status: Status, max_viewers: int) -> None:  # type: ignore[override]
+        super().initialize(pool.over(self.get_query_argument("range", "all")), status, "", max_viewers)
+        self.requests = Requests(set(), pushed_down)
+
+    def counted(self) -> None:
+        """Those who look at the live table are the ones that are counted."""

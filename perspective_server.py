@@ -17,7 +17,8 @@ import assets
 import tdengine
 from access import Access, NotFound, is_loopback
 from feed_process import messages
-from gate import Viewer
+from gate import HistoryViewer, Viewer
+from history_pool import HistoryPool
 from status import Status, StatusHandler
 
 log = logging.getLogger("perspective_server")
@@ -31,7 +32,7 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
     client = server.new_local_client()
     table: perspective.Table = None
     schema = b""
-    async with aclosing(messages(feed_options(options))) as feed:
+    async with aclosing(messages(taos_options(options, "interval", "limit"))) as feed:
         async for message, rows in feed:
             if message["kind"] == "table" and rows != schema:
                 if table is not None:
@@ -47,18 +48,14 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
 
 
 def make_app(
-    server: perspective.Server, options: argparse.Namespace, status: Status, access: Access
+    server: perspective.Server, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
 ) -> tornado.web.Application:
-    """The page at /, the viewer's assets at /static, the table at /websocket, and how things are at /status."""
-    viewers = {
-        "perspective_server": server,
-        "status": status,
-        "table": options.name,
-        "max_viewers": options.max_viewers,
-    }
+    """The page at /, the viewer's assets at /static, the table at /websocket, whole tables at /history, and /status."""
+    viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, viewers),
+            (r"/websocket", Viewer, {"perspective_server": server, "table": options.name, **viewers}),
+            (r"/history", HistoryViewer, {"pool": pool, **viewers}),
             (r"/status", StatusHandler, {"status": status}),
             *assets.ROUTES,
         ],
@@ -90,6 +87,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--no-token", action="store_true", help="let everybody in, also beyond loopback")
     parser.add_argument("--max-viewers", type=tdengine.positive, default=500, help="viewers at a time (500)")
+    parser.add_argument(
+        "--history-workers", type=tdengine.positive, default=2, help="processes that answer questions about history (2)"
+    )
+    parser.add_argument(
+        "--history-timeout", type=tdengine.positive, default=10, help="seconds that such a question may take (10)"
+    )
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     tdengine.add_options(parser)
@@ -103,9 +106,9 @@ def origin(text: str) -> str:
     return text.lower()
 
 
-def feed_options(options: argparse.Namespace) -> list[str]:
-    """The options that the feed shares, for its command line."""
-    names = ("interval", "limit", "taos_host", "taos_port", "taos_user", "database", "table")
+def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
+    """The options that say where the table is, and `more`, for the command line of a child process."""
+    names = (*more, "taos_host", "taos_port", "taos_user", "database", "table")
     return [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names]
 
 
@@ -114,7 +117,8 @@ async def main(options: argparse.Namespace) -> None:
     server = perspective.Server()
     status = Status(table=f"{options.database}.{options.table}")
     access = Access.made(options.address, options.allow_origin, options.no_token)
-    app = make_app(server, options, status, access)
+    pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options))
+    app = make_app(server, pool, options, status, access)
     try:
         app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)
     except OSError as error:
@@ -131,6 +135,8 @@ async def main(options: argparse.Namespace) -> None:
         await feeding
     except asyncio.CancelledError:
         log.info("stopped")
+    finally:
+        await pool.close()
 
 
 if __name__ == "__main__":

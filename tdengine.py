@@ -27,6 +27,8 @@ flow again. The client's own default is 300 s, in which it would hold the whole 
 
 WRONG_PASSWORD = 0x0357
 NO_TABLE = 0x2603
+CLIENT_ERRORS = 0xE000
+"""Codes from here on are the client's own: a connection that is lost, an answer that does not come."""
 
 Row = tuple[Any, ...]
 """One row as taosws returns it, with timestamps as integers of the database's precision."""
@@ -117,11 +119,14 @@ def quote(name: str) -> str:
     return f"`{name}`"
 
 
-def create_tdengine_connection(at: Settings, database: str | None = None) -> taosws.Connection:
+def create_tdengine_connection(
+    at: Settings, database: str | None = None, timeout: int = TIMEOUT_SECONDS
+) -> taosws.Connection:
     """Connect once, without retries: who calls decides how long to wait between attempts (`pauses`).
 
-    `database` becomes the current one, also after a reconnect of the client's own. Raises TDengineError for a wrong
-    user or password, taosws.Error for all that may pass by itself. Arguments beyond the first five must be strings.
+    `database` becomes the current one, also after a reconnect of the client's own. A call may take `timeout` seconds.
+    Raises TDengineError for a wrong user or password, taosws.Error for all that may pass by itself. Arguments beyond
+    the first five must be strings.
     """
     try:
         return taosws.connect(
@@ -130,7 +135,7 @@ def create_tdengine_connection(at: Settings, database: str | None = None) -> tao
             user=at.user,
             password=at.password,
             **({"database": database} if database else {}),
-            read_timeout=str(TIMEOUT_SECONDS),
+            read_timeout=str(timeout),
             conn_timeout=str(TIMEOUT_SECONDS),
             conn_retries="0",
         )
@@ -283,7 +288,7 @@ class Table:
     @cached_property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the rows: no type of TDengine's loses anything in it but a time's digits below 1 ms."""
-        fields = [pa.field(column.name, _arrow_type(column)[0]) for column in self.columns]
+        fields = [pa.field(column.name, arrow_type(column)[0]) for column in self.columns]
         if self.has_tags:
             fields.append(pa.field("tbname", pa.string()))
         return pa.schema(fields)
@@ -292,7 +297,7 @@ class Table:
         """Rows as one Arrow IPC stream, the form in which a Perspective table takes them fastest and without loss."""
         arrays = []
         for place, (field_, values) in enumerate(zip(self.schema, _transpose(rows, len(self.schema)), strict=True)):
-            convert = _arrow_type(self.columns[place])[1] if place < len(self.columns) else None
+            convert = arrow_type(self.columns[place])[1] if place < len(self.columns) else None
             if pa.types.is_timestamp(field_.type):
                 ticks_per_ms = self.second // 1000
                 values = [None if value is None else value // ticks_per_ms for value in values]
@@ -313,7 +318,7 @@ def open_table(connection: taosws.Connection, at: Settings) -> Table:
     """Describe the table. Raises taosws.QueryError, and TDengineError for a column type that is not known here."""
     table = Table(at, tuple(describe(connection, at)), precision(connection, at.database) or "ms")
     for column in table.columns:
-        _arrow_type(column)
+        arrow_type(column)
     return table
 
 
@@ -325,7 +330,8 @@ def same(one: Row, other: Row) -> bool:
     )
 
 
-def _arrow_type(column: Column) -> tuple[pa.DataType, Callable[[Any], Any] | None]:
+def arrow_type(column: Column) -> tuple[pa.DataType, Callable[[Any], Any] | None]:
+    """The Arrow type of a column, and how its values become one of it. Raises TDengineError for an unknown type."""
     try:
         return ARROW_TYPES[column.type.partition("(")[0].strip()]
     except KeyError:

@@ -7,6 +7,7 @@ parsed by the description below, which knows only the requests that viewing need
 The field numbers are those of Perspective's `perspective.proto`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -17,6 +18,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 MAX_VIEWS = 16
 MAX_SUBSCRIPTIONS = 32
+MAX_COLUMNS = 4096
 MAX_SORTS = 16
 MAX_FILTERS = 16
 MAX_FILTER_VALUES = 1000
@@ -100,16 +102,67 @@ class Refused(Exception):
 
     def __init__(self, request: Message, reason: str) -> None:
         super().__init__(reason)
-        error = _CLASSES["ServerError"](message=f"read-only: {reason}")
-        response = _CLASSES["Response"](msg_id=request.msg_id, entity_id=request.entity_id, server_error=error)
-        self.answer = response.SerializeToString()
+        self.answer = _error(request, f"read-only: {reason}")
+
+
+def _error(request: Message, text: str) -> bytes:
+    error = _CLASSES["ServerError"](message=text)
+    response = _CLASSES["Response"](msg_id=request.msg_id, entity_id=request.entity_id, server_error=error)
+    return bytes(response.SerializeToString())
+
+
+def failure(message: bytes, text: str) -> bytes:
+    """The response that says why a request, which passed, has no other answer."""
+    return _error(_CLASSES["Request"].FromString(message), text)
+
+
+def flat(config: Message) -> str | None:
+    """Why a view of this configuration is refused, or None: columns, sorts and filters are for the server to do.
+
+    Pivots and expressions are for the viewer's own engine, which is where the page computes them. In the server they
+    would cost everybody's time, and some of them its life.
+    """
+    columns = config.columns.columns.columns
+    if config.group_by or config.split_by or config.aggregates or config.group_rollup_mode:
+        return "pivots are computed in the viewer: make a table of this one's rows there"
+    if config.expressions:
+        return "expressions are computed in the viewer: make a table of this one's rows there"
+    if len(set(columns)) < len(columns) or len(config.sort) > MAX_SORTS or len(config.filter) > MAX_FILTERS:
+        return "a column twice, or too many sorts or filters"
+    for each in config.filter:
+        if each.op not in FILTER_OPS:
+            return f"there is no filter {each.op[:20]!r} here"
+        if not each.value or len(each.value) > MAX_FILTER_VALUES:
+            return "a filter needs a value, and not too many"
+        if any(not value.ListFields() for value in each.value):
+            return "a filter's value is empty"
+    return None
+
+
+def pushed_down(config: Message) -> str | None:
+    """Why a view of history of this configuration is refused, or None: no more of anything than somebody would ask for.
+
+    What it asks for is looked at by history.py, which makes SQL of it, in a process of its own.
+    """
+    asked = (config.group_by, config.columns.columns.columns, config.aggregates, config.sort, config.filter)
+    if config.split_by or config.expressions:
+        return "history has no expressions and no split: group by more columns instead"
+    if any(len(each) > MAX_COLUMNS for each in asked) or any(
+        len(each.value) > MAX_FILTER_VALUES for each in config.filter
+    ):
+        return "that is more than anybody would ask for"
+    return None
 
 
 @dataclass
 class Requests:
-    """The requests of one viewer. `taken` are the names that the views of all viewers have, and those of tables."""
+    """The requests of one viewer. `taken` are the names that the views of all viewers have, and those of tables.
+
+    `refusal` says of a view's configuration why it is refused, or None.
+    """
 
     taken: set[str]
+    refusal: Callable[[Message], str | None] = flat
     views: set[str] = field(default_factory=set)
     subscriptions: set[tuple[str, int]] = field(default_factory=set)
 
@@ -135,7 +188,7 @@ class Requests:
     def _make_view(self, request: Message) -> None:
         """Let a flat view of the viewer's own pass."""
         body = request.table_make_view
-        refusal = flat(body.config)
+        refusal = self.refusal(body.config)
         if not 0 < len(body.view_id) <= MAX_NAME or body.view_id in self.taken:
             refusal = "a view needs a name of its own"
         elif len(self.views) >= MAX_VIEWS:
@@ -190,26 +243,3 @@ def check_text(message: Message) -> None:
                 check_text(part)
             elif field_.type == field_.TYPE_STRING and isinstance(part, bytes):
                 raise UnicodeError
-
-
-def flat(config: Message) -> str | None:
-    """Why a view of this configuration is refused, or None: columns, sorts and filters are for the server to do.
-
-    Pivots and expressions are for the viewer's own engine, which is where the page computes them. In the server they
-    would cost everybody's time, and some of them its life.
-    """
-    columns = config.columns.columns.columns
-    if config.group_by or config.split_by or config.aggregates or config.group_rollup_mode:
-        return "pivots are computed in the viewer: make a table of this one's rows there"
-    if config.expressions:
-        return "expressions are computed in the viewer: make a table of this one's rows there"
-    if len(set(columns)) < len(columns) or len(config.sort) > MAX_SORTS or len(config.filter) > MAX_FILTERS:
-        return "a column twice, or too many sorts or filters"
-    for each in config.filter:
-        if each.op not in FILTER_OPS:
-            return f"there is no filter {each.op[:20]!r} here"
-        if not each.value or len(each.value) > MAX_FILTER_VALUES:
-            return "a filter needs a value, and not too many"
-        if any(not value.ListFields() for value in each.value):
-            return "a filter's value is empty"
-    return None

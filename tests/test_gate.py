@@ -15,6 +15,7 @@ import gate
 import perspective_server
 from access import Access
 from frames import handshake
+from history_pool import HistoryPool
 from status import Status
 
 CLOSING_SECONDS = 5
@@ -25,7 +26,7 @@ CLOSING_SECONDS = 5
 async def serving(**settings: float) -> AsyncIterator[int]:
     """The demo's application with other settings, on the port that this yields."""
     options = perspective_server.parse_options([])
-    app = perspective_server.make_app(perspective.Server(), options, Status(), Access())
+    app = perspective_server.make_app(perspective.Server(), HistoryPool(1, 10, []), options, Status(), Access())
     app.settings.update(settings)
     server = HTTPServer(app)
     listener, port = bind_unused_port()
@@ -48,7 +49,7 @@ async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
 
 def test_pings_are_sent_often_enough_that_a_dead_peer_is_gone_within_a_minute() -> None:
     options = perspective_server.parse_options([])
-    app = perspective_server.make_app(perspective.Server(), options, Status(), Access())
+    app = perspective_server.make_app(perspective.Server(), HistoryPool(1, 10, []), options, Status(), Access())
     interval = app.settings["websocket_ping_interval"]
     assert 0 < interval + app.settings.get("websocket_ping_timeout", interval) + CLOSING_SECONDS <= 60
 

@@ -139,7 +139,7 @@ def test_views_and_subscriptions_are_bounded(requests: Requests) -> None:
 def test_what_passes_is_encoded_anew() -> None:
     """The same field twice is one request to protobuf, and so the engine, which might see it otherwise, gets one."""
     message = request(16, delimited(2, b"lz4"), "stock_values") + delimited(16, delimited(2, b"zstd"))
-    requests = Requests(set(), {"stock_values"})
+    requests = Requests(set(), views={"stock_values"})
     assert requests.check(message) == request(16, delimited(2, b"zstd"), "stock_values")
 
 
@@ -163,7 +163,7 @@ def test_a_mutated_request_passes_only_as_one_of_those_that_viewing_needs() -> N
         for _ in range(chance.randint(1, 3)):
             message[chance.randrange(len(message))] = chance.randrange(256)
         try:
-            answer = Requests({"stock_values"}, {"mine"}).check(bytes(message))
+            answer = Requests({"stock_values"}, views={"mine"}).check(bytes(message))
         except (Malformed, Refused):
             continue
         passed += 1

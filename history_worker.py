@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Answer viewers' questions about history: what history_pool.py runs as child processes.
+
+taosws holds the GIL in every call, and a question may take seconds: here it holds up nobody but those who wait for
+this worker. Any worker can answer any viewer, as each question comes with the views that it needs.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import perspective
+import taosws
+
+import tdengine
+from feed_process import read_blocking, write_message
+from history import Cache, HistoryError, TDengineVirtualServerHandler
+from viewer_requests import failure
+
+
+class Database:
+    """TDengine, connected to when there is something to ask, and anew where the connection is lost."""
+
+    def __init__(self, at: tdengine.Settings, timeout: int) -> None:
+        self.at = at
+        self.timeout = timeout
+        self.connection: taosws.Connection | None = None
+
+    def query(self, sql: str) -> Iterable[tuple[Any, ...]]:
+        """The rows of a statement. Raises HistoryError."""
+        known = self.connection is not None
+        try:
+            if self.connection is None:
+                self.connection = tdengine.create_tdengine_connection(self.at, self.at.database, self.timeout)
+            return list(self.connection.query(sql))
+        except taosws.Error as error:
+            if (tdengine.code(error) or 0) < tdengine.CLIENT_ERRORS:
+                raise HistoryError(tdengine.reason(error)) from None
+            self.connection = None
+            if known:
+                return self.query(sql)
+            raise HistoryError(f"TDengine cannot be asked: {tdengine.reason(error)}") from None
+        except tdengine.TDengineError as error:
+            raise HistoryError(str(error)) from None
+
+
+class Reported:
+    """A handler whose errors are kept, because Perspective would show the viewer all of their traceback."""
+
+    def __init__(self, handler: TDengineVirtualServerHandler) -> None:
+        self.handler = handler
+        self.error: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.handler, name)
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return method(*arguments)
+            except Exception as error:
+                self.error = error
+                raise
+
+        return call
+
+
+class Session:
+    """One viewer: its handler, whose clock stands where it stood when the viewer asked."""
+
+    def __init__(self, database: Database, at: tdengine.Settings, period: str, cache: Cache) -> None:
+        self.now = 0.0
+        self.reported = Reported(TDengineVirtualServerHandler(database, at, period, cache, lambda: self.now))
+        self.server = perspective.VirtualServer(self.reported)
+
+    def answer(self, message: bytes, now: float) -> bytes:
+        """The answer to a viewer's message: Perspective's, or the error that says why there is none."""
+        self.now, self.reported.error = now, None
+        answer = bytes(self.server.handle_request(message))
+        error = self.reported.error
+        if error is None:
+            return answer
+        return failure(message, str(error) if isinstance(error, HistoryError) else f"history failed: {error!r:.200}")
+
+
+class Worker:
+    """The sessions that this process knows, over one connection to TDengine."""
+
+    def __init__(self, at: tdengine.Settings, timeout: int) -> None:
+        self.at = at
+        self.database = Database(at, timeout)
+        self.cache = Cache(time.monotonic)
+        self.sessions: dict[int, Session] = {}
+
+    def answer(self, header: dict[str, Any], message: bytes) -> bytes:
+        """The answer to a message of the session that the header names, once it has forgotten those that have gone."""
+        for gone in header["gone"]:
+            if gone in self.sessions:
+                self.sessions.pop(gone).server.close()
+        number = header["session"]
+        if number not in self.sessions:
+            self.sessions[number] = Session(self.database, self.at, header["period"], self.cache)
+        return self.sessions[number].answer(message, header["now"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer until nobody asks any more."""
+    parser = tdengine.Parser(description=__doc__)
+    parser.add_argument("--timeout", type=tdengine.positive, default=10, help="seconds that a query may take")
+    tdengine.add_options(parser)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
+    worker = Worker(tdengine.settings(options), options.timeout)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+        # Perspective logs to standard output, which is for answers here.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        while (asked := read_blocking(sys.stdin.buffer)) is not None:
+            write_message(answers, {}, worker.answer(*asked))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
