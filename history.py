@@ -244,10 +244,11 @@ class View:
     def sorts(self) -> list[tuple[Field, str]]:
         """What to sort by, the most important first."""
         sorts = [(self.source.field(name), str(op)) for name, op in self.config.get("sort") or []]
-        for _, op in sorts:
-            if op not in ("asc", "desc", "asc abs", "desc abs", "none"):
-                raise HistoryError(f"history cannot sort {op!r}")
-        return [(each, op) for each, op in sorts if op != "none"]
+        for of, op in sorts:
+            absolute = op in ("asc abs", "desc abs") and of.kind in ("integer", "float")
+            if op not in ("asc", "desc", "none") and not absolute:
+                raise HistoryError(f"history cannot sort {of.name!r} by {op[:20]!r}")
+        return [(of, op) for of, op in sorts if op != "none"]
 
     @cached_property
     def where(self) -> str:
@@ -389,7 +390,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def get_hosted_tables(self) -> list[str]:
         """The tables and super tables of the database; children are in their super tables."""
-        return self.cache.get(("tables",), self._tables)
+        found: list[str] = self.cache.get(("tables",), self._tables)
+        return found
 
     def _tables(self) -> list[str]:
         database = literal(self.at.database)
@@ -403,7 +405,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """The table of that name, described. Raises HistoryError, or an error of taosws."""
         if table_name not in self.get_hosted_tables():
             raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
-        return self.cache.get(("source", table_name), lambda: self._source(table_name))
+        found: Source = self.cache.get(("source", table_name), lambda: self._source(table_name))
+        return found
 
     def _source(self, table_name: str) -> Source:
         return Source(tdengine.open_table(self.connection, replace(self.at, table=table_name)))
@@ -595,14 +598,15 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
         def value(of: Field) -> Callable[[Group], Any]:
             if of in view.levels and of not in view.columns:
-                level = view.levels.index(of)
-                return lambda group: group.path[level] if level < len(group.path) else None
+                return key(view.levels.index(of))
             at = asked.index(of)
             return lambda group: group.values[at]
 
-        sorts: list[tuple[Callable[[Group], Any], str]] = [(value(of), op) for of, op in view.sorts]
-        for level in range(len(view.levels)):
-            sorts.append((lambda group, level=level: group.path[level] if level < len(group.path) else None, "asc"))
+        def key(level: int) -> Callable[[Group], Any]:
+            return lambda group: group.path[level] if level < len(group.path) else None
+
+        sorts = [(value(of), op) for of, op in view.sorts]
+        sorts += [(key(level), "asc") for level in range(len(view.levels))]
 
         def in_order(siblings: list[Group]) -> Iterable[Group]:
             order(siblings, sorts)

@@ -18,7 +18,7 @@ import taosws
 import tdengine
 from feed_process import read_blocking, write_message
 from history import Cache, HistoryError, TDengineVirtualServerHandler
-from viewer_requests import failure
+from viewer_requests import failure, parse
 
 
 class Database:
@@ -78,6 +78,9 @@ class Session:
     def answer(self, message: bytes, now: float) -> bytes:
         """The answer to a viewer's message: Perspective's, or the error that says why there is none."""
         self.now, self.reported.error = now, None
+        request, name = parse(message)
+        if name.startswith("view_") and request.entity_id not in self.reported.handler.views:
+            return failure(message, "this view is not open any more")  # Perspective's own answer would be a panic.
         answer = bytes(self.server.handle_request(message))
         error = self.reported.error
         if error is None:

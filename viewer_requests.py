@@ -18,6 +18,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 MAX_VIEWS = 16
 MAX_SUBSCRIPTIONS = 32
+LAST_SORT = 8
 MAX_COLUMNS = 4096
 MAX_SORTS = 16
 MAX_FILTERS = 16
@@ -116,6 +117,15 @@ def failure(message: bytes, text: str) -> bytes:
     return _error(_CLASSES["Request"].FromString(message), text)
 
 
+def known_words(config: Message) -> bool:
+    """Whether the numbers in a configuration that stand for words do: others end Perspective's own parser."""
+    return (
+        all(0 <= each.op <= LAST_SORT for each in config.sort)
+        and config.filter_op in (0, 1)
+        and config.group_rollup_mode in (0, 1, 2)
+    )
+
+
 def flat(config: Message) -> str | None:
     """Why a view of this configuration is refused, or None: columns, sorts and filters are for the server to do.
 
@@ -123,6 +133,8 @@ def flat(config: Message) -> str | None:
     would cost everybody's time, and some of them its life.
     """
     columns = config.columns.columns.columns
+    if not known_words(config):
+        return "that is no configuration of a view"
     if config.group_by or config.split_by or config.aggregates or config.group_rollup_mode:
         return "pivots are computed in the viewer: make a table of this one's rows there"
     if config.expressions:
@@ -145,6 +157,8 @@ def pushed_down(config: Message) -> str | None:
     What it asks for is looked at by history.py, which makes SQL of it, in a process of its own.
     """
     asked = (config.group_by, config.columns.columns.columns, config.aggregates, config.sort, config.filter)
+    if not known_words(config):
+        return "that is no configuration of a view"
     if config.split_by or config.expressions:
         return "history has no expressions and no split: group by more columns instead"
     if any(len(each) > MAX_COLUMNS for each in asked) or any(

@@ -25,9 +25,9 @@ def request(number: int, body: bytes = b"", entity: str = "stock_values", msg_id
     return b"\x08" + varint(msg_id) + delimited(2, entity.encode()) + delimited(number, body)
 
 
-def make_view(name: str, config: bytes = b"", msg_id: int = 1) -> bytes:
+def make_view(name: str, config: bytes = b"", msg_id: int = 1, table: str = "stock_values") -> bytes:
     """The request for a view of the table."""
-    return request(6, delimited(1, name.encode()) + (delimited(2, config) if config else b""), msg_id=msg_id)
+    return request(6, delimited(1, name.encode()) + (delimited(2, config) if config else b""), table, msg_id)
 
 
 def config(group_by: Iterable[str] = (), split_by: Iterable[str] = (), columns: Iterable[str] = ()) -> bytes:

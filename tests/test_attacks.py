@@ -2,9 +2,12 @@
 
 import asyncio
 import http.client
+import os
 import random
+import signal
 import socket
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,16 +53,15 @@ class Target:
         finally:
             connection.close()
 
-    async def connect(self, **headers: str) -> WebSocketClientConnection:
-        return await websocket_connect(
-            HTTPRequest(f"ws://127.0.0.1:{self.port}/websocket", headers=headers), max_message_size=2**26
-        )
+    async def connect(self, path: str = "/websocket", **headers: str) -> WebSocketClientConnection:
+        address = f"ws://127.0.0.1:{self.port}{path}"
+        return await websocket_connect(HTTPRequest(address, headers=headers), max_message_size=2**26)
 
-    def ask(self, *messages: bytes | str) -> list[bytes | None]:
+    def ask(self, *messages: bytes | str, path: str = "/websocket") -> list[bytes | None]:
         """The answers to messages on one websocket, one each; None from where on it was closed."""
 
         async def exchange() -> list[bytes | None]:
-            websocket = await self.connect()
+            websocket = await self.connect(path)
             answers: list[bytes | None] = []
             for message in messages:
                 if None not in answers:
@@ -104,7 +106,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     parts[0].says("listening")
     shared = ["--taos-port", str(taos)]
     parts.append(Part(folder / "producer.log", "producer.py", *shared))
-    parts.append(Part(folder / "server.log", "perspective_server.py", "--port", str(port), *shared))
+    options = ["--port", str(port), "--history-timeout", "2"]
+    parts.append(Part(folder / "server.log", "perspective_server.py", *options, *shared))
     address = f"http://127.0.0.1:{port}"
     eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000)
     target = Target(taos, port, parts[-1], Viewer(address))
@@ -124,9 +127,10 @@ def target(running: Target) -> Iterator[Target]:
     assert "Traceback" not in running.server.output
 
 
+@pytest.mark.parametrize("path", ["/websocket", "/history"])
 @pytest.mark.parametrize("number", sorted(set(range(5, 64)) - VIEWING))
-def test_a_request_that_is_not_for_viewing_is_refused(target: Target, number: int) -> None:
-    (answer,) = target.ask(request(number, b"", msg_id=7))
+def test_a_request_that_is_not_for_viewing_is_refused(target: Target, number: int, path: str) -> None:
+    (answer,) = target.ask(request(number, b"", msg_id=7), path=path)
     assert answer is not None
     assert answer.startswith(b"\x08\x07")
     assert b"read-only" in answer
@@ -231,8 +235,9 @@ def test_another_viewers_view_can_be_neither_read_nor_followed_nor_deleted(targe
         pytest.param(delimited(28, b""), id="a request without a number"),
     ],
 )
-def test_the_websocket_of_one_that_sends_this_is_closed(target: Target, message: bytes | str) -> None:
-    assert target.ask(message) == [None]
+@pytest.mark.parametrize("path", ["/websocket", "/history"])
+def test_the_websocket_of_one_that_sends_this_is_closed(target: Target, message: bytes | str, path: str) -> None:
+    assert target.ask(message, path=path) == [None]
 
 
 @pytest.mark.parametrize(
@@ -253,9 +258,127 @@ def test_refused_is(target: Target, message: bytes) -> None:
     assert b"read-only" in answer
 
 
-def test_a_viewer_has_so_many_views_and_subscriptions_and_no_more(target: Target) -> None:
-    answers = target.ask(*(make_view(f"many{number}") for number in range(100)))
-    assert [answer is not None and b"read-only" in answer for answer in answers] == [False] * 16 + [True] * 84
+@pytest.mark.parametrize("path", ["/websocket", "/history"])
+def test_a_viewer_that_wants_a_thousand_views_has_sixteen(target: Target, path: str) -> None:
+    table = "stock_values" if path == "/websocket" else "stocks_values"
+    answers = target.ask(*(make_view(f"many{number}", table=table) for number in range(1000)), path=path)
+    assert [answer is not None and b"read-only" in answer for answer in answers] == [False] * 16 + [True] * 984
+
+
+HISTORY_NAMES = ["x`", "ticker` FROM stocks.stocks_values; DROP DATABASE stocks; --", "../stocks", "information_schema"]
+
+
+@pytest.mark.parametrize("name", HISTORY_NAMES)
+def test_names_in_questions_about_history_are_names_or_nothing(target: Target, name: str) -> None:
+    answers = target.ask(
+        make_view("a", config(columns=[name]), table="stocks_values"),
+        make_view("b", config(group_by=[name], columns=["open"]), table="stocks_values"),
+        make_view("c", filter_by(name, "==", b"\x32\x01a"), table="stocks_values"),
+        make_view("d", delimited(5, delimited(1, name.encode()) + b"\x10\x01"), table="stocks_values"),
+        make_view("e", table=name),
+        request(8, b"", name),
+        path="/history",
+    )
+    assert all(answer is not None and delimited(50, b"")[:1] in answer for answer in answers)
+    assert all(answer is not None and b"Traceback" not in answer for answer in answers)
+    assert all(b"no column" in (answer or b"") for answer in answers[:4])
+    assert all(b"no table" in (answer or b"") for answer in answers[4:])
+
+
+@pytest.mark.parametrize(
+    "period", ["1h'; DROP DATABASE stocks; --", "x" * 5000, "%00", "-1--2", "99999999999999999999-1"]
+)
+def test_a_time_range_that_is_none_is_refused(target: Target, period: str) -> None:
+    path = "/history?range=" + urllib.parse.quote(period)
+    (answer,) = target.ask(make_view("v", table="stocks_values"), path=path)
+    assert answer is not None
+    assert b"no time range" in answer
+
+
+def test_fuzzed_questions_about_history(target: Target) -> None:
+    """Some hundred that the workers have to understand: none ends one, and each is answered."""
+    chance = random.Random(8)
+    names = [*COLUMNS, "timestamp by minute", "nothing"]
+
+    def question(number: int) -> bytes:
+        columns = chance.sample(names, chance.randint(0, 3))
+        made = config(chance.sample(names, chance.randint(0, 2)), columns=columns)
+        value = chance.choice([b"\x08\x01", b"\x21" + b"\xff" * 8, b"\x32\x03abc", b"\x38\x00", b"\x32\x02'\\"])
+        if chance.random() < 0.5:
+            made += filter_by(chance.choice(names), chance.choice(sorted(FILTER_OPS)), *[value] * chance.randint(0, 2))
+        if chance.random() < 0.5:
+            made += delimited(5, delimited(1, chance.choice(names).encode()) + b"\x10" + varint(chance.randint(0, 9)))
+        return make_view(f"v{number}", made, msg_id=number, table="stocks_values")
+
+    async def attack() -> int:
+        websocket = await target.connect("/history?range=1m")
+        answered = 0
+        for number in range(1, 151):
+            viewport = delimited(1, b"\x08\x00\x18\x05")
+            for message in (question(number), request(16, viewport, f"v{number}"), request(11, b"", f"v{number}")):
+                await websocket.write_message(message, binary=True)
+                answer = await asyncio.wait_for(websocket.read_message(), 10)
+                assert isinstance(answer, bytes), (number, message)
+                assert b"has ended" not in answer, message
+                answered += 1
+        await leave(websocket)
+        return answered
+
+    assert asyncio.run(attack()) == 3 * 150
+
+
+def workers_of(server: Part) -> list[int]:
+    """The process ids of a server's history workers."""
+    pids = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(pid) for pid in pids if b"history_worker.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.mark.alone
+def test_a_question_that_never_ends_holds_nobody_up(target: Target) -> None:
+    """Its worker is stopped, which is as good: another viewer is answered, this one is told, the worker replaced."""
+
+    async def question(path: str, number: int) -> bytes:
+        websocket = await target.connect(path)
+        await websocket.write_message(make_view(f"slow{number}", table="stocks_values"), binary=True)
+        await websocket.read_message()
+        await websocket.write_message(request(12, b"", f"slow{number}"), binary=True)
+        answer = await asyncio.wait_for(websocket.read_message(), 20)
+        await leave(websocket)
+        assert isinstance(answer, bytes)
+        return answer
+
+    async def attack() -> None:
+        await question("/history", 0)
+        (stopped, *_) = workers_of(target.server)
+        os.kill(stopped, signal.SIGSTOP)
+        slow = asyncio.ensure_future(question("/history", 1))
+        quick = [await question("/history", number) for number in range(2, 6)]
+        assert all(b"longer than" not in answer for answer in quick)
+        assert await asyncio.to_thread(target.age_ms) < 1000
+        answers = [*quick, await slow]
+        assert not any(b"has ended" in answer for answer in answers)
+        await asyncio.to_thread(eventually, lambda: stopped not in workers_of(target.server), 20)
+
+    asyncio.run(attack())
+
+
+def test_a_question_that_nobody_waits_for_any_more_is_given_up(target: Target) -> None:
+    async def attack() -> None:
+        websocket = await target.connect("/history")
+        await websocket.write_message(make_view("left", table="stocks_values"), binary=True)
+        await websocket.read_message()
+        stopped = workers_of(target.server)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        await websocket.write_message(request(12, b"", "left"), binary=True)
+        await websocket.write_message(request(3, b"", "left"), binary=True)
+        await asyncio.sleep(0)
+        await leave(websocket)
+        await asyncio.to_thread(eventually, lambda: set(stopped) - set(workers_of(target.server)), 5)
+        for pid in set(stopped) & set(workers_of(target.server)):
+            os.kill(pid, signal.SIGCONT)
+
+    asyncio.run(attack())
 
 
 @pytest.mark.parametrize(
@@ -333,6 +456,7 @@ def test_oversized_requests_are_cut_off(target: Target) -> None:
                 assert b"200 OK" not in attacker.recv(4096)
 
 
+@pytest.mark.alone
 def test_input_that_drips_holds_nobody_up(target: Target) -> None:
     """A hundred connections, each with a request that is never finished."""
     dripping = []
@@ -366,6 +490,7 @@ def test_frames_that_break_the_websocket_protocol_end_that_websocket_only(target
                 pass
 
 
+@pytest.mark.alone
 def test_fuzzed_requests(target: Target) -> None:
     """Some ten thousand: valid ones with bytes changed, cut, joined, and noise; seeded."""
     chance = random.Random(6)
@@ -422,6 +547,7 @@ def test_fuzzed_requests(target: Target) -> None:
     assert all(seen[what] > 1000 for what in ("refused", "answered", "closed")), seen
 
 
+@pytest.mark.alone
 def test_two_hundred_viewers_at_once(target: Target) -> None:
     async def crowd() -> None:
         websockets = await asyncio.gather(*(target.connect() for _ in range(200)))
@@ -441,6 +567,7 @@ def test_two_hundred_viewers_at_once(target: Target) -> None:
     eventually(lambda: get_json(target.address + "/status")[1]["viewers"] == 1)
 
 
+@pytest.mark.alone
 def test_a_viewer_that_asks_without_end_is_answered_at_its_turn(target: Target) -> None:
     """The whole table, asked for by ten viewers as fast as they can for a second: the honest one is served."""
 
@@ -470,6 +597,7 @@ def test_a_viewer_that_asks_without_end_is_answered_at_its_turn(target: Target) 
     assert sorted(ages)[len(ages) // 2] < 1000
 
 
+@pytest.mark.alone
 def test_viewers_that_never_read_are_disconnected_and_cost_the_others_nothing(target: Target) -> None:
     """Twenty of them, each asking for the whole table again and again, with the smallest of buffers."""
     before = resident_kib(target.server.process.pid)

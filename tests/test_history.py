@@ -154,8 +154,8 @@ def ask(at: tdengine.Settings) -> Callable[..., Any]:
     """`ask(config)` is what a viewer of history gets; `ask.history` is the viewer."""
     viewer = History(tdengine.create_tdengine_connection(at), at)
 
-    def ask(config: Config, *viewport: int, table: str = "t") -> tuple[int, Config]:
-        return run(viewer.ask(config, *viewport, table=table))
+    def ask(config: Config, begin: int = 0, end: int = 1000, table: str = "t") -> tuple[int, Config]:
+        return run(viewer.ask(config, begin, end, table))
 
     ask.history = viewer  # type: ignore[attr-defined]
     return ask
@@ -237,7 +237,7 @@ def test_history_answers_as_a_perspective_table_does(
     assert compared > 350
 
 
-DIFFERENCES = {
+DIFFERENCES: dict[str, tuple[Config, Callable[[list[Row]], Config]]] = {
     "an OR of filters holds where one of them does (Perspective 5.6.1 finds nothing where one of them is about text)": (
         {"columns": ["n"], "filter": [["ticker", "==", "YY.N"], ["n", ">=", 0]], "filter_op": "or"},
         lambda rows: {"n": [row[5] for row in rows if row[1] == "YY.N" or (row[5] is not None and row[5] >= 0)]},
