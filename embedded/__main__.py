@@ -17,6 +17,8 @@ import duckdb
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from embedded.errors import TDengineError
+from embedded.fill import explain, fill
 from embedded.server import Service, make_app
 from embedded.storage import Storage
 
@@ -42,6 +44,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _rows(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 86_400_000:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of rows that a day has room for (1 to 86400000)")
+    return int(text)
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options; exits 2 with one line if they are wrong."""
     parser = _Parser(
@@ -57,13 +65,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--keep",
         type=_keep,
-        default="1h",
-        help="how long rows are kept after they were stored: 30s, 10m, 1h, 2d (%(default)s)",
+        help="how long rows are kept after they were stored: 30s, 10m, 1h, 2d (1h; with --fill 1d)",
+    )
+    parser.add_argument(
+        "--fill",
+        type=_rows,
+        metavar="ROWS",
+        help="begin with so many trades of the last day in stocks.stocks_values, 4000000 say",
     )
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(%(default)s)"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.keep = options.keep or ("1d" if options.fill else "1h")
+    return options
 
 
 async def serve(options: argparse.Namespace, storage: Storage) -> None:
@@ -112,7 +127,12 @@ def main() -> int:
         print(f"embedded: cannot open {options.data}: {reason}; choose another file with --data", file=sys.stderr)
         return 1
     try:
+        if options.fill:
+            fill(storage, options.fill, lambda rows: print(f"filled in {rows:,} rows", file=sys.stderr, flush=True))
         asyncio.run(serve(options, storage))
+    except TDengineError as error:
+        print(f"embedded: {explain(error)}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(
             f"embedded: cannot listen on {options.address}:{options.port}: {error.strerror or error}; "
