@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from embedded_server import EmbeddedServer, rows, running
 from producer import COLUMNS
 
@@ -36,9 +38,5 @@ def test_a_table_that_is_there_is_not_filled(tmp_path: Path) -> None:
     with running("--data", data, "--fill", "10") as server:
         assert rows(server.connect(), "SELECT COUNT(*) FROM stocks.stocks_values") == [(10,)]
         server.stop()
-    try:
+    with pytest.raises(RuntimeError, match=r"cannot fill stocks.stocks_values: Table already exists; leave --fill out"):
         EmbeddedServer("--data", data, "--fill", "10")
-    except RuntimeError as error:
-        assert "cannot fill stocks.stocks_values: Table already exists; leave --fill out" in str(error)
-    else:
-        raise AssertionError("it was filled")
