@@ -13,7 +13,7 @@ from tornado.websocket import WebSocketClosedError
 from access import Guarded
 from history_pool import HistoryPool
 from status import Status
-from viewer_requests import MAX_MESSAGE_BYTES, Malformed, Refused, Requests, pushed_down
+from viewer_requests import HISTORYS, MAX_MESSAGE_BYTES, Malformed, Refused, Requests, pushed_down
 
 log = logging.getLogger("perspective_server")
 
@@ -144,7 +144,7 @@ class HistoryViewer(Viewer):
 
     def initialize(self, pool: HistoryPool, status: Status, max_viewers: int) -> None:  # type: ignore[override]
         super().initialize(pool.over(self.get_query_argument("range", "all")), status, "", max_viewers)
-        self.requests = Requests(set(), pushed_down)
+        self.requests = Requests(set(), pushed_down, HISTORYS)
 
     def counted(self) -> None:
         """Those who look at the live table are the ones that are counted."""

@@ -18,6 +18,11 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 MAX_VIEWS = 16
 MAX_SUBSCRIPTIONS = 32
+CHANGES = "this request would change something, or asks for what this server does not do"
+
+HISTORYS = frozenset({"table_make_port", "table_describe"})
+"""What a viewer asks for when it opens a table that is not its own. Of history it may: there, nothing comes of it."""
+
 LAST_SORT = 8
 MAX_COLUMNS = 4096
 MAX_SORTS = 16
@@ -42,9 +47,10 @@ _MESSAGES = {
     "Entry": "1 key string, 2 value bytes",
     "ViewConfig": "1 group_by string*, 2 split_by string*, 3 columns ColumnsUpdate, 4 filter Filter*, 5 sort Sort*,"
     " 6 expressions Entry*, 7 aggregates Entry*, 8 filter_op int32, 9 group_by_depth uint32,"
-    " 10 group_rollup_mode int32",
+    " 10 group_rollup_mode int32, 12 split_rollup_mode int32",
     "HostedTables": "1 subscribe bool",
     "MakeView": "1 view_id string, 2 config ViewConfig",
+    "Describe": "1 config ViewConfig",
     "ToArrow": "1 viewport Viewport, 2 compression string",
     "ToText": "1 viewport Viewport, 2 id bool, 3 index bool, 4 formatted bool",
     "ToCsv": "1 viewport Viewport",
@@ -55,14 +61,14 @@ _MESSAGES = {
     "RowIndex": "1 row_index uint32",
     "Depth": "1 depth uint32",
     "Request": "1 msg_id uint32, 2 entity_id string,"
-    " 3 get_features Empty, 4 get_hosted_tables HostedTables, 6 table_make_view MakeView, 7 table_schema Empty,"
-    " 8 table_size Empty, 9 table_validate_expr Empty, 10 view_column_paths ColumnPaths, 11 view_delete Empty,"
-    " 12 view_dimensions Empty, 13 view_expression_schema Empty, 14 view_get_config Empty, 15 view_schema Empty,"
-    " 16 view_to_arrow ToArrow, 17 server_system_info Empty, 18 view_collapse RowIndex, 19 view_expand RowIndex,"
-    " 20 view_get_min_max MinMax, 21 view_on_update OnUpdate, 22 view_remove_on_update Id, 23 view_set_depth Depth,"
-    " 24 view_to_columns_string ToText, 25 view_to_csv ToCsv, 26 view_to_rows_string ToText,"
+    " 3 get_features Empty, 4 get_hosted_tables HostedTables, 5 table_make_port Empty, 6 table_make_view MakeView,"
+    " 7 table_schema Empty, 8 table_size Empty, 9 table_validate_expr Empty, 10 view_column_paths ColumnPaths,"
+    " 11 view_delete Empty, 12 view_dimensions Empty, 13 view_expression_schema Empty, 14 view_get_config Empty,"
+    " 15 view_schema Empty, 16 view_to_arrow ToArrow, 17 server_system_info Empty, 18 view_collapse RowIndex,"
+    " 19 view_expand RowIndex, 20 view_get_min_max MinMax, 21 view_on_update OnUpdate, 22 view_remove_on_update Id,"
+    " 23 view_set_depth Depth, 24 view_to_columns_string ToText, 25 view_to_csv ToCsv, 26 view_to_rows_string ToText,"
     " 29 table_on_delete Empty, 30 table_remove_delete Id, 34 view_on_delete Empty, 35 view_remove_delete Id,"
-    " 36 view_to_ndjson_string ToText, 37 remove_hosted_tables_update Id",
+    " 36 view_to_ndjson_string ToText, 37 remove_hosted_tables_update Id, 41 table_describe Describe",
     "ServerError": "1 message string",
     "Response": "1 msg_id uint32, 2 entity_id string, 50 server_error ServerError",
 }
@@ -123,6 +129,7 @@ def known_words(config: Message) -> bool:
         all(0 <= each.op <= LAST_SORT for each in config.sort)
         and config.filter_op in (0, 1)
         and config.group_rollup_mode in (0, 1, 2)
+        and config.split_rollup_mode in (0, 1)
     )
 
 
@@ -172,19 +179,24 @@ def pushed_down(config: Message) -> str | None:
 class Requests:
     """The requests of one viewer. `taken` are the names that the views of all viewers have, and those of tables.
 
-    `refusal` says of a view's configuration why it is refused, or None.
+    `refusal` says of a view's configuration why it is refused, or None; `more` are requests that pass besides.
     """
 
     taken: set[str]
     refusal: Callable[[Message], str | None] = flat
+    more: frozenset[str] = frozenset()
     views: set[str] = field(default_factory=set)
     subscriptions: set[tuple[str, int]] = field(default_factory=set)
 
     def check(self, message: bytes) -> bytes:
         """The message as it may be handed on. Raises Malformed, or Refused with what to answer."""
         request, name = parse(message)
+        if name in HISTORYS and name not in self.more:
+            raise Refused(request, CHANGES)
         if name == "table_make_view":
             self._make_view(request)
+        elif name == "table_describe" and (refusal := self.refusal(request.table_describe.config)):
+            raise Refused(request, refusal)
         elif name.startswith("view_"):
             if request.entity_id not in self.views:
                 raise Refused(request, "that is no view of yours")
@@ -242,7 +254,7 @@ def parse(message: bytes) -> tuple[Message, str]:
     if not request.HasField("msg_id"):
         raise Malformed
     if known.ByteSize() != request.ByteSize():
-        raise Refused(request, "this request would change something, or asks for what this server does not do")
+        raise Refused(request, CHANGES)
     names = [field.name for field, _ in request.ListFields() if field.message_type is not None]
     if len(names) != 1:
         raise Refused(request, "one request a message")
