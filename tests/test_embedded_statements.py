@@ -325,3 +325,4 @@ def test_a_sum_wraps_around_at_the_end_of_its_range(fresh: Session) -> None:
     fresh.execute("create table big (ts timestamp, s bigint, u bigint unsigned)")
     fresh.execute(f"insert into big values ({TS}, {2**63 - 1}, {2**64 - 1}) ({TS + 1}, 2, 3)")
     assert answer(fresh, "select sum(s), sum(u) from big") == [(-(2**63) + 1, 2)]
+    assert answer(fresh, "select csum(u) from big") == [(2**64 - 1,), (2,)]

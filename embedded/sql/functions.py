@@ -222,13 +222,13 @@ def _sum_type(call: Call) -> Type:
     return Type.of(UBIGINT if kind.unsigned else BIGINT if kind.integer else DOUBLE)
 
 
-def _sum(call: Call) -> str:
-    """A sum of integers wraps around at the end of its range, as in C."""
+def _sum(call: Call, over: str = "") -> str:
+    """A sum, of all rows or OVER some; of integers it wraps around at the end of its range, as in C."""
     sql = call.args[0].sql
     kind = call.args[0].type.kind
     if kind.integer and kind.size == 8:
-        return wrapped(f"sum({sql})", kind)
-    return f"sum({sql})" if kind.integer or kind.decimal else f"sum(CAST({sql} AS DOUBLE))"
+        return wrapped(f"sum({sql}){over}", kind)
+    return f"sum({sql}){over}" if kind.integer or kind.decimal else f"sum(CAST({sql} AS DOUBLE)){over}"
 
 
 def _mean_type(call: Call) -> Type:
@@ -711,7 +711,7 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "diff": _rows((_difference_kind, _integer), _difference_type, _difference, _not_first, (1, 2)),
     "derivative": _rows((_number, _is_duration, _integer), DOUBLE, _derivative, _not_first, 3),
-    "csum": _rows(_number, _sum_type, lambda call: f"{_sum(call)} {_over(call)}", "{0} IS NOT NULL"),
+    "csum": _rows(_number, _sum_type, lambda call: _sum(call, f" {_over(call)}"), "{0} IS NOT NULL"),
     "mavg": _rows(
         (_number, _integer),
         DOUBLE,
