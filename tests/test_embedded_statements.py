@@ -171,6 +171,7 @@ NOT_MIXED = (
         ("select diff(a), csum(a) from t", (0x2680, "Some functions cannot be mixed")),
         ("select top(a, 101) from t", (0x2811, "Invalid parameter range : top")),
         ("select percentile(a, 101) from t", (0x2811, "Invalid parameter range : percentile")),
+        ("select percentile(v, 50) from m", (0x265F, "percentile is only supported in single table query")),
         ("select timetruncate(ts, 5m) from t", (0x280A, "Invalid timzone format : timetruncate")),
         ("select timetruncate(ts, 1u) from t", (0x280B, "Time unit is too small : timetruncate")),
         ("select elapsed(t2) from t", (0x2812, "Parameter should be primary timestamp : elapsed")),

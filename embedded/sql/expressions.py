@@ -66,8 +66,8 @@ class Relation:
     """What a SELECT selects from.
 
     `time` and `tbname` are the SQL of the primary timestamp and of the table's name. `sort` says that the rows do not
-    come in the order of time by themselves. `times` are the primary timestamps of joined tables. `starred` is how many
-    of the columns `*` stands for (None: all).
+    come in the order of time by themselves, `several` that it is more than one plain table or child. `times` are the
+    primary timestamps of joined tables. `starred` is how many of the columns `*` stands for (None: all).
     """
 
     sql: str
@@ -77,6 +77,7 @@ class Relation:
     tbname: str | None = None
     sort: bool = False
     times: frozenset[str] = frozenset()
+    several: bool = False
     starred: int | None = None
 
     def star(self) -> tuple[RelationColumn, ...]:
