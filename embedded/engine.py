@@ -17,6 +17,7 @@ from embedded.inserting import BindField, Inserter, tag_values
 from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
 from embedded.sql import select, statements
+from embedded.sql.expressions import TBNAME_TYPE
 from embedded.sql.parser import Insert, InsertSelect, Parsed, parse
 from embedded.sql.times import utc_offset
 from embedded.sql.typed import Environment, Typed, boolean, constant, double, integer, text
@@ -334,7 +335,7 @@ class Session:
         if name is None:
             raise TDengineError(errors.NO_DATABASE, "Database not specified")
         if name in _SYSTEM_DATABASES:
-            return _names("table_name", 192, [])
+            raise unsupported(f"SHOW {statement.what.upper()} of {name}")
         found = list(self.storage.database(name).tables.values())
         if statement.what == "stables":
             return _names("stable_name", 192, catalogue.like((t.name for t in found if t.is_super), statement.like))
@@ -357,7 +358,7 @@ class Session:
         places = [table.tags.index(tag) for tag in tags]
         children = [child for child in table.database.tables.values() if child.stable is table]
         rows = [(child.name, *(child.tag_values[at] for at in places)) for child in children]
-        fields = [Field("tbname", Type(VARCHAR, 192)), *(Field(tag.name, tag.type) for tag in tags)]
+        fields = [Field("tbname", TBNAME_TYPE), *(Field(tag.name, tag.type) for tag in tags)]
         return Result.of(fields, rows, table.database.precision)
 
     def _show_tags(self, table: Table) -> Result:

@@ -111,6 +111,8 @@ class Inserter:
         if clause.using is not None:
             stable = self.stable(clause.using.stable)
             literals = Literals(sql, self.moment(stable.database.precision))
+            if len(clause.using.tags) < len(clause.using.tag_names or stable.tags):
+                raise insert_error(sql[clause.using.end :], "invalid data or symbol")
             child = _Child(stable, clause.table.name, tag_values(clause.using, stable, literals))
             columns = self.listed(stable, clause, sql).columns
             return [_part(child, columns, literals.columns(columns, clause.rows), stable.database)]

@@ -88,6 +88,9 @@ def _translated(error: Exception) -> TDengineError:
     text = str(error).splitlines()[0]
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException) and "DECIMAL" in text:
         return TDengineError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
+    if isinstance(error, duckdb.CatalogException):
+        # Dropped by another connection while this one was translating its query.
+        return TDengineError(errors.TABLE_MISSING, "Table does not exist")
     return TDengineError(errors.INVALID_OPERATION, f"embedded server: {text}")
 
 
@@ -208,6 +211,7 @@ class Storage:
         0x0603 if it is there.
         """
         with self._lock:
+            self._check_database(database)
             if name in database.tables:
                 raise TDengineError(errors.TABLE_EXISTS, "Table already exists")
             table = Table(
@@ -248,6 +252,7 @@ class Storage:
     def create_child(self, stable: Table, database: Database, name: str, tags: Sequence[Any]) -> Table:
         """Make a child of a super table with its tags' values, or return the one there is of that super table."""
         with self._lock:
+            self._check(stable)
             present = database.tables.get(name)
             if present is not None:
                 if present.stable is not stable:
@@ -264,6 +269,7 @@ class Storage:
     def drop_table(self, table: Table) -> None:
         """Drop a table with its rows; with a super table go its children."""
         with self._lock:
+            self._check(table)
             tables = table.database.tables
             with self._transaction():
                 if table.stable is not None:
@@ -288,6 +294,7 @@ class Storage:
     def alter(self, table: Table, columns: tuple[Column, ...], tags: tuple[Column, ...]) -> None:
         """Give a plain or super table other columns and tags: added ones get NULL, missing ones go."""
         with self._lock:
+            self._check(table)
             with self._transaction():
                 for relation, before, after in (
                     (table.data, table.columns, columns),
@@ -314,11 +321,22 @@ class Storage:
     def set_tag(self, child: Table, tag: Column, value: Any) -> None:
         """Change one tag of a child."""
         with self._lock:
+            self._check(child)
             self._writer.execute(
                 f"UPDATE {child.children} SET {tag.physical} = ? WHERE child = ?", [value, child.child]
             )
             values = zip((child.stable or child).tags, child.tag_values, strict=True)
             child.tag_values = tuple(value if known is tag else old for known, old in values)
+
+    def _check(self, table: Table) -> None:
+        """0x2603 for a table that another connection has dropped since it was looked up."""
+        self._check_database(table.database)
+        if table.database.tables.get(table.name) is not table:
+            raise TDengineError(errors.TABLE_MISSING, "Table does not exist")
+
+    def _check_database(self, database: Database) -> None:
+        if self.databases.get(database.name) is not database:
+            raise TDengineError(errors.DATABASE_MISSING, "Database not exist")
 
     def _new_id(self) -> int:
         self._last_id += 1
@@ -335,6 +353,8 @@ class Storage:
         for write in writes:
             groups.setdefault((write.table.data, write.columns), []).append(write)
         with self._lock:
+            for write in writes:
+                self._check(write.table)
             with self._transaction():
                 newest: list[tuple[str, int, int]] = []
                 affected = sum(self._write_group(group, newest) for group in groups.values())
@@ -405,6 +425,7 @@ class Storage:
         if table.stable is not None:
             only += f" AND child = {table.child}"
         with self._lock:
+            self._check(table)
             return int(self._fetch(f"DELETE FROM {table.data} WHERE {only}")[0][0])
 
     def query(self, sql: str, schema: pa.Schema, tables: dict[str, pa.Table] | None = None) -> Rows:

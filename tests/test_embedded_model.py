@@ -111,7 +111,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 records = st.fixed_dictionaries({name: st.none() | strategy for name, strategy in VALUES.items()})
 column_lists = st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True).map(tuple)
 keys = st.tuples(st.sampled_from([1, 2, 3]), times, st.integers(0, 2))
-batches = st.lists(st.tuples(keys, records), min_size=1, max_size=8)
+batches = st.lists(st.tuples(keys, records), min_size=1, max_size=5)
 steps = st.one_of(
     st.tuples(st.just("insert"), column_lists, batches),
     st.tuples(st.just("bind"), column_lists, batches),
@@ -374,15 +374,15 @@ def same(one: Any, other: Any) -> bool:
 
 
 @settings(
-    max_examples=120,
+    max_examples=90,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     st.sampled_from(["plain", "composite", "super"]),
-    st.lists(steps, min_size=3, max_size=14),
-    st.lists(listings, min_size=4, max_size=8),
-    st.lists(summaries, min_size=4, max_size=8),
+    st.lists(steps, min_size=3, max_size=10),
+    st.lists(listings, min_size=6, max_size=12),
+    st.lists(summaries, min_size=6, max_size=12),
 )
 def test_the_server_agrees_with_the_model(
     client: Client,
@@ -403,7 +403,7 @@ def test_the_server_agrees_with_the_model(
 
 
 def test_first_and_last_follow_time_in_a_plain_table(client: Client) -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(st.lists(st.tuples(st.just("insert"), column_lists, batches), min_size=1, max_size=4))
     def check(history: list[tuple[str, Any, Any]]) -> None:
         model = made(client, "plain")

@@ -226,7 +226,7 @@ def test_a_query_gives_what_tdengine_would(session: Session, sql: str, rows: Seq
         ("select to_char(ts, 'yyyy') from t", 0x0200),
         ("select sum(c) from t", 0x2802),
         ("select pow(a) from t", 0x2801),
-        ("select top(a, 0) from t", 0x2803),
+        ("select top(a, 0) from t", 0x2811),
         ("select _wstart from t", 0x2658),
         ("select count(*) from t interval(1s) group by a", 0x2624),
         ("select count(*) from t interval(1s) fill(prev)", 0x263B),

@@ -97,6 +97,9 @@ def error_of(session: Session, sql: str) -> tuple[int, str]:
         ("select week('2024-01-01 11:11:11'), weekofyear('2000-01-01')", [(0, 52)]),
         ("select weekday('2000-01-01'), dayofweek('2000-01-01')", [(5, 7)]),
         ("select truncate(8888.88, 0), truncate(8888.88, -1), mod(10, 3), mod(1, 0), sign(-1)", None),
+        ("select percentile(a, 0, 50, 100) from t", [("[-4.000000, 1.500000, 3.000000]",)]),
+        ("select replace('aabbccdd', 'bb', 'x'), ascii('é') from t limit 1", [("aaxccdd", 0xC3)]),
+        ("select to_unixtimestamp('1970-01-01T00:00:01Z', 1), abs(null)", [(1000, None)]),
         ("select diff(a), diff(f) from t", [(1, 1.0), (1, None), (-7, pytest.approx(-2.4))]),
         ("select count(*) from (select sample(a, 2) from t)", [(2,)]),
         # SHOW (chapter "SHOW Commands").
@@ -166,6 +169,31 @@ NOT_MIXED = (
         ("select top(a, 2), bottom(a, 2) from t", (0x264F, NOT_MIXED)),
         ("select diff(a), sum(a) from t", (0x264F, NOT_MIXED)),
         ("select diff(a), csum(a) from t", (0x2680, "Some functions cannot be mixed")),
+        ("select top(a, 101) from t", (0x2811, "Invalid parameter range : top")),
+        ("select percentile(a, 101) from t", (0x2811, "Invalid parameter range : percentile")),
+        ("select percentile(v, 50) from m", (0x265F, "percentile is only supported in single table query")),
+        ("select timetruncate(ts, 5m) from t", (0x280A, "Invalid timzone format : timetruncate")),
+        ("select timetruncate(ts, 1u) from t", (0x280B, "Time unit is too small : timetruncate")),
+        ("select elapsed(t2) from t", (0x2812, "Parameter should be primary timestamp : elapsed")),
+        ("select to_iso8601(ts, 'x') from t", (0x2800, "Invalid timzone format")),
+        (
+            "select to_unixtimestamp('2026-01-02', 2)",
+            (0x2800, "TO_UNIXTIMESTAMP function second parameter should be 0/1"),
+        ),
+        (
+            "select cast(a as varchar(0)) from t",
+            (0x2800, "CAST function converted length should be in range (0, 65517] bytes"),
+        ),
+        (
+            "select cast(cast('x' as varbinary(3)) as varchar(3))",
+            (0x2802, "Invalid parameter data type : cast"),
+        ),
+        (
+            f"insert into e using m tags (1) values ({TS}, 1, 1)",
+            (0x0216, f"syntax error near ') values ({TS}, 1, 1)' (invalid data or symbol)"),
+        ),
+        ("insert into e using m tags (1, 'a', 2) values (now, 1, 1)", (0x260D, "Tags number not matched")),
+        ("create table e using m tags (1)", (0x260D, "Tags number not matched")),
         ("show table tags from t", (0x2665, "Tags can only applied to super table and child table")),
         ("create database e precision 'xx'", (0x2619, "Invalid option precision: xx")),
         ("create database e keep 0", (0x2619, "Invalid option keep: 0 valid range: [1d, 365000d]")),
@@ -220,7 +248,6 @@ def test_what_is_wrong_is_refused_as_documented(session: Session, sql: str, erro
         "select interp(a) from t range('2026-01-02', '2026-01-03') every(1s) fill(prev)",
         "select _irowts from t",
         "select histogram(a, 'user_input', '[1,3]', 0) from t",
-        "select percentile(a, 10, 20) from t",
         "select top(a, 1) from t interval(1s)",
         "select x.a from t x left semi join m2 y on x.ts = y.ts",
         "select x.a from t x left asof join m2 y on x.ts >= y.ts",
@@ -270,3 +297,33 @@ def test_several_tags_are_set_at_once_or_none(fresh: Session) -> None:
     assert answer(fresh, "select tags g, loc from m1") == [(8, "q")]
     assert error_of(fresh, "alter table m1 set tag g = 9, loc = 'far too long'")[0] == 0x2653
     assert answer(fresh, "select tags g, loc from m1") == [(8, "q")]
+
+
+@pytest.mark.parametrize(
+    ("expression", "type_"),
+    [
+        ("ascii('a')", "TINYINT UNSIGNED"),
+        ("char(77, 78)", "VARCHAR(8)"),
+        ("repeat('abc', 5)", "VARCHAR(23)"),
+        ("replace('aabbccdd', 'bb', 'xyz')", "VARCHAR(10)"),
+        ("trim(' a ')", "VARCHAR(3)"),
+        ("trim(cast('ab' as nchar(4)))", "NCHAR(17)"),
+        ("ltrim('  a')", "VARCHAR(1)"),
+        ("abs(null)", "BIGINT"),
+        ("to_unixtimestamp('2026-01-02', 1)", "TIMESTAMP"),
+        ("percentile(a, 1, 2) from t", "VARCHAR(3198)"),
+        ("concat_ws('-', 'a', 'b', 'c')", "VARCHAR(13)"),
+    ],
+)
+def test_a_function_has_the_type_that_tdengine_gives_it(session: Session, expression: str, type_: str) -> None:
+    """builtins.c, the functions called translate..."""
+    result = session.execute(f"select {expression}")
+    assert isinstance(result, Result)
+    assert str(result.fields[0].type) == type_
+
+
+def test_a_sum_wraps_around_at_the_end_of_its_range(fresh: Session) -> None:
+    fresh.execute("create table big (ts timestamp, s bigint, u bigint unsigned)")
+    fresh.execute(f"insert into big values ({TS}, {2**63 - 1}, {2**64 - 1}) ({TS + 1}, 2, 3)")
+    assert answer(fresh, "select sum(s), sum(u) from big") == [(-(2**63) + 1, 2)]
+    assert answer(fresh, "select csum(u) from big") == [(2**64 - 1,), (2,)]

@@ -1,5 +1,6 @@
 """Rows in DuckDB, without a server."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,32 @@ def test_a_dropped_table_can_be_made_again_with_other_columns(storage: Storage, 
         storage.database("d"), "t", [("ts", Type.of(TIMESTAMP), False), ("z", Type.of(BIGINT), False)], None
     )
     assert storage.write([write(made, [1], z=[5])]) == 1
+
+
+def test_a_table_that_was_dropped_meanwhile_is_missing(storage: Storage, table: Table) -> None:
+    """Another connection may drop a table between its look-up and its use."""
+    stable = storage.create_table(storage.database("d"), "s", COLUMNS, [("g", Type.of(INT))])
+    child = storage.create_child(stable, storage.database("d"), "c", [1])
+    storage.drop_table(child)
+    storage.drop_table(stable)
+    storage.drop_table(table)
+    again = storage.create_table(storage.database("d"), "t", COLUMNS, None)
+    uses: list[Callable[[], Any]] = [
+        lambda: storage.write([write(again, [1], a=[1]), write(table, [1], a=[1])]),
+        lambda: storage.write([write(child, [1], a=[1])]),
+        lambda: storage.delete(table, "TRUE"),
+        lambda: storage.drop_table(table),
+        lambda: storage.alter(table, table.columns[:2], ()),
+        lambda: storage.set_tag(child, stable.tags[0], 2),
+        lambda: storage.create_child(stable, storage.database("d"), "c2", [1]),
+        lambda: storage.query(f"SELECT c0 FROM {table.data}", pa.schema([("c0", pa.int64())])),
+    ]
+    for use in uses:
+        with pytest.raises(TDengineError, match="0x2603"):
+            use()
+    assert content(storage, again) == []
+    database = storage.database("d")
+    storage.drop_database("d")
+    for use in (lambda: storage.create_table(database, "u", COLUMNS, None), lambda: storage.delete(again, "TRUE")):
+        with pytest.raises(TDengineError, match="0x0388"):
+            use()

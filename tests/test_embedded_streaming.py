@@ -130,5 +130,6 @@ def test_results_that_are_left_unread_are_let_go(server: EmbeddedServer) -> None
         return held
 
     first, *later = (asyncio.run(check()) for _ in range(4))
-    assert max(later) - first < 40 * MIB, f"{(max(later) - first) // MIB} MiB more than after the first thirty"
+    # Those of one round hold about 130 MiB while they are open: three rounds kept would be 400.
+    assert max(later) - first < 120 * MIB, f"{(max(later) - first) // MIB} MiB more than after the first thirty"
     assert rows(server.connect(), "select count(*) from d.t") == [(ROWS,)]

@@ -13,7 +13,19 @@ from embedded.errors import TDengineError, unsupported
 from embedded.sql import decimals, functions
 from embedded.sql.functions import Call, Function
 from embedded.sql.times import Duration, parse_time
-from embedded.sql.typed import NULL, Environment, Typed, boolean, bytes_sql, double, floor_to, integer, text, text_sql
+from embedded.sql.typed import (
+    NULL,
+    Environment,
+    Typed,
+    boolean,
+    bytes_sql,
+    double,
+    floor_to,
+    integer,
+    text,
+    text_sql,
+    wrapped,
+)
 from embedded.sql.values import to_bytes
 from embedded.types import (
     BIGINT,
@@ -29,7 +41,6 @@ from embedded.types import (
     UNITS_PER_SECOND,
     VARBINARY,
     VARCHAR,
-    Kind,
     Type,
 )
 
@@ -55,8 +66,8 @@ class Relation:
     """What a SELECT selects from.
 
     `time` and `tbname` are the SQL of the primary timestamp and of the table's name. `sort` says that the rows do not
-    come in the order of time by themselves. `times` are the primary timestamps of joined tables. `starred` is how many
-    of the columns `*` stands for (None: all).
+    come in the order of time by themselves, `several` that it is more than one plain table or child. `times` are the
+    primary timestamps of joined tables. `starred` is how many of the columns `*` stands for (None: all).
     """
 
     sql: str
@@ -66,6 +77,7 @@ class Relation:
     tbname: str | None = None
     sort: bool = False
     times: frozenset[str] = frozenset()
+    several: bool = False
     starred: int | None = None
 
     def star(self) -> tuple[RelationColumn, ...]:
@@ -495,6 +507,9 @@ class Scope:
 
     def _cast_node(self, node: exp.Cast) -> Typed:
         value, target = self.typed(node.this), node.args["to"].this
+        if target.kind.size == 0 and not 2 < target.wire_bytes <= _MOST_BYTES:
+            most = f"{(_MOST_BYTES - 2) // 4}] NCHARS" if target.kind is NCHAR else f"{_MOST_BYTES - 2}] bytes"
+            raise TDengineError(errors.FUNCTION, f"CAST function converted length should be in range (0, {most}")
         return Typed(self._converted(value, target), target)
 
     def _converted(self, value: Typed, target: Type) -> str:
@@ -512,7 +527,7 @@ class Scope:
         sql = f"coalesce(TRY_CAST(regexp_extract({value.sql}, '{_LEADING_NUMBER}') AS {middle}), 0)"
         if source.text and kind.integer:
             digits = f"regexp_extract({value.sql}, '^\\s*[-+]?[0-9]+')"
-            return _wrapped(f"coalesce(TRY_CAST({digits} AS HUGEINT), 0)", kind)
+            return wrapped(f"coalesce(TRY_CAST({digits} AS HUGEINT), 0)", kind)
         if source.text:
             return f"({sql} <> 0)" if kind is BOOL else f"CAST({sql} AS {target.duckdb})"
         if kind.decimal:
@@ -520,13 +535,13 @@ class Scope:
         if kind is BOOL:
             return value.sql if source is BOOL else f"({value.sql} <> 0)"
         if kind.integer:
-            return _wrapped(_whole(value), kind) if source is not kind else value.sql
+            return wrapped(_whole(value), kind) if source is not kind else value.sql
         return f"CAST({self._number(value)} AS {kind.duckdb})"
 
     def _bytes_converted(self, value: Typed, target: Type) -> str:
-        """CAST of and to VARBINARY: of a literal, and to another length."""
-        if value.type.kind is VARBINARY and target.kind is VARBINARY:
-            return f"CAST({value.sql} AS BLOB)[:{target.length}]"
+        """CAST to VARBINARY, of a literal; TDengine knows none of VARBINARY."""
+        if value.type.kind is VARBINARY:
+            raise TDengineError(errors.PARAMETER_TYPE, "Invalid parameter data type : cast")
         if target.kind is not VARBINARY or not isinstance(value.value, str):
             raise unsupported(f"CAST of {value.type.kind.name} as {target.kind.name}")
         data = to_bytes(value.value)
@@ -583,6 +598,7 @@ class Scope:
         )
 
 
+_MOST_BYTES = 65519
 _LEADING_NUMBER = r"^\s*[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?"
 _PSEUDO = frozenset(["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"])
 _TOLERANT = {
@@ -639,13 +655,6 @@ def _whole(value: Typed) -> str:
     return (
         f"TRY_CAST(trunc({value.sql}) AS HUGEINT)" if not value.type.kind.integer else f"CAST({value.sql} AS HUGEINT)"
     )
-
-
-def _wrapped(sql: str, kind: Kind) -> str:
-    """A HUGEINT in the range of an integer type, wrapped around as C does."""
-    size = 2 ** (8 * kind.size)
-    moved = f"((({sql}) - ({kind.low})) % {size} + {size}) % {size} + ({kind.low})"
-    return f"CAST({moved} AS {kind.duckdb})"
 
 
 def common_type(one: Type, other: Type) -> Type:

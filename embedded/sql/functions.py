@@ -14,7 +14,7 @@ from embedded import VERSION, errors
 from embedded.errors import TDengineError
 from embedded.sql import decimals, geometry
 from embedded.sql.times import Duration, parse_time
-from embedded.sql.typed import Environment, Typed, bytes_sql, floor_to, integer, text, text_sql
+from embedded.sql.typed import Environment, Typed, bytes_sql, floor_to, integer, text, text_sql, wrapped
 from embedded.types import (
     BIGINT,
     BOOL,
@@ -25,6 +25,7 @@ from embedded.types import (
     TIMESTAMP,
     UBIGINT,
     UNITS_PER_SECOND,
+    UTINYINT,
     VARCHAR,
     Kind,
     Type,
@@ -53,7 +54,7 @@ class Call:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.bad_type()
         if not low <= value <= high:
-            raise self.fail(errors.PARAMETER_VALUE, "parameter value")
+            raise self.fail(errors.PARAMETER_RANGE, "parameter range")
         return value
 
     def time(self) -> str:
@@ -154,6 +155,11 @@ def _same(call: Call) -> Type:
     return call.args[0].type
 
 
+def _same_number(call: Call) -> Type:
+    """The argument's type; NULL is a BIGINT."""
+    return Type.of(BIGINT) if call.args[0].null else call.args[0].type
+
+
 def _template(sql: str) -> Render:
     """SQL with {0}, {1}, ... for the arguments and {time} for the relation's timestamp."""
 
@@ -216,10 +222,13 @@ def _sum_type(call: Call) -> Type:
     return Type.of(UBIGINT if kind.unsigned else BIGINT if kind.integer else DOUBLE)
 
 
-def _sum(call: Call) -> str:
+def _sum(call: Call, over: str = "") -> str:
+    """A sum, of all rows or OVER some; of integers it wraps around at the end of its range, as in C."""
     sql = call.args[0].sql
     kind = call.args[0].type.kind
-    return f"sum({sql})" if kind.integer or kind.decimal else f"sum(CAST({sql} AS DOUBLE))"
+    if kind.integer and kind.size == 8:
+        return wrapped(f"sum({sql}){over}", kind)
+    return f"sum({sql}){over}" if kind.integer or kind.decimal else f"sum(CAST({sql} AS DOUBLE)){over}"
 
 
 def _mean_type(call: Call) -> Type:
@@ -276,6 +285,26 @@ def _trim_type(call: Call) -> Type:
     return argument.type
 
 
+def _of_bytes(kind: Kind, size: int) -> Type:
+    """A text type of so many bytes, the two of its length included."""
+    return Type(kind, (size - 2) // 4 if kind is NCHAR else size - 2)
+
+
+def _whole_trim_type(call: Call) -> Type:
+    """TRIM's type is as long as its argument, and of NCHAR four times that in bytes."""
+    type_ = call.args[0].type
+    return _of_bytes(NCHAR, 4 * type_.wire_bytes) if type_.kind is NCHAR else type_
+
+
+def _replace_type(call: Call) -> Type:
+    """As long as if all of the text were replaced (builtins.c, translateReplace)."""
+    whole, old, new = (argument.type.wire_bytes for argument in call.args)
+    kind = call.args[0].type.kind
+    if kind is NCHAR and call.args[2].type.kind is not NCHAR:
+        new *= 4
+    return _of_bytes(kind, max(whole, whole + whole // old * (new - old)))
+
+
 def _trimmed(sql: str, call: Call, end: str) -> str:
     """The text without a text that is repeated at an end of it."""
     taken = call.args[1].value
@@ -328,17 +357,23 @@ def _moment(call: Call, at: int = 0) -> str:
     return argument.sql
 
 
-def _duration(call: Call, at: int, default: str) -> int:
-    """An argument that is a duration literal, in units of the precision."""
+def _duration(call: Call, at: int, default: str, any_length: bool = False) -> int:
+    """An argument that is a duration literal, in units of the precision; one of a unit unless any length will do."""
     if len(call.args) <= at:
         return max(Duration.parse(default).units(call.env.precision), 1)
     value = call.args[at].value
     if not isinstance(value, Duration):
         raise call.bad_type()
     units = value.units(call.env.precision)
+    if not any_length and value not in _TIME_UNITS:
+        # TDengine's own words for a unit that is none.
+        raise call.fail(errors.TIME_UNIT, "timzone format")
     if value.months or units < 1:
-        raise call.fail(errors.PARAMETER_VALUE, "parameter value")
+        raise TDengineError(errors.TIME_UNIT_TOO_SMALL, f"Time unit is too small : {call.name}")
     return units
+
+
+_TIME_UNITS = frozenset(Duration.parse(f"1{unit}") for unit in "buasmhdw")
 
 
 def _is_duration(kind: Kind) -> bool:
@@ -359,6 +394,8 @@ def _time_diff(call: Call) -> str:
 
 
 def _elapsed(call: Call) -> str:
+    if call.args[0].sql != call.env.time:
+        raise TDengineError(errors.NOT_PRIMARY_TIME, f"Parameter should be primary timestamp : {call.name}")
     unit = _duration(call, 1, {"ms": "1a", "us": "1u", "ns": "1b"}[call.env.precision])
     return f"((max({call.args[0].sql}) - min({call.args[0].sql})) / CAST({unit} AS DOUBLE))"
 
@@ -378,7 +415,7 @@ def _to_iso8601(call: Call) -> str:
         zone = call.args[1].value
         found = parse_time(f"1970-01-01 00:00:00{zone}", "ms", None) if isinstance(zone, str) and zone else None
         if found is None:
-            raise call.fail(errors.PARAMETER_VALUE, "parameter value")
+            raise TDengineError(errors.FUNCTION, "Invalid timzone format")
         offset, suffix = -found // 1000, str(zone)
     units = UNITS_PER_SECOND[call.env.precision]
     digits = len(str(units)) - 1
@@ -387,6 +424,14 @@ def _to_iso8601(call: Call) -> str:
     second = f"make_timestamp(CAST({floor_to(local, units)} AS BIGINT) // {units} * 1000000)"
     fraction = f"lpad(CAST(({local} % {units} + {units}) % {units} AS VARCHAR), {digits}, '0')"
     return f"(strftime({second}, '%Y-%m-%dT%H:%M:%S.') || {fraction} || {text_sql(suffix)})"
+
+
+def _to_unixtimestamp_type(call: Call) -> Type:
+    if len(call.args) == 1:
+        return Type.of(BIGINT)
+    if call.args[1].value not in (0, 1):
+        raise TDengineError(errors.FUNCTION, "TO_UNIXTIMESTAMP function second parameter should be 0/1")
+    return Type.of(TIMESTAMP if call.args[1].value == 1 else BIGINT)
 
 
 def _to_unixtimestamp(call: Call) -> str:
@@ -420,8 +465,7 @@ def _week(call: Call) -> str:
 def _repeat_type(call: Call) -> Type:
     """As long as the text repeated; of a column's count the most that a VARCHAR holds."""
     type_, count = call.args[0].type, call.args[1].value
-    most = 65517 if type_.kind is VARCHAR else 16379
-    return Type(type_.kind, min(type_.length * max(count, 1), most) if isinstance(count, int) else most)
+    return _of_bytes(type_.kind, type_.wire_bytes * max(count, 1) if isinstance(count, int) else 65519)
 
 
 def _substring_index(call: Call) -> str:
@@ -491,12 +535,18 @@ def _rand(call: Call) -> str:
     return repr(_glibc_random(call.constant_integer(0, 0, 2**32 - 1)))
 
 
+def _percentile_type(call: Call) -> Type:
+    """Several percentages give a text that lists them."""
+    return Type(VARCHAR, 3198) if len(call.args) > 2 else Type.of(DOUBLE)
+
+
 def _percentile(call: Call) -> str:
     """Interpolated between the two nearest values."""
-    if len(call.args) > 2:
-        raise errors.unsupported("PERCENTILE of several percentages")
-    fraction = _fraction(call)
-    return f"quantile_cont(CAST({call.args[0].sql} AS DOUBLE), {fraction})"
+    value = f"CAST({call.args[0].sql} AS DOUBLE)"
+    found = [f"quantile_cont({value}, {_fraction(call, at)})" for at in range(1, len(call.args))]
+    if len(found) == 1:
+        return found[0]
+    return "('[' || " + " || ', ' || ".join(f"printf('%.6f', {one})" for one in found) + " || ']')"
 
 
 def _apercentile(call: Call) -> str:
@@ -504,12 +554,12 @@ def _apercentile(call: Call) -> str:
     return f"quantile_disc(CAST({call.args[0].sql} AS DOUBLE), {_fraction(call)})"
 
 
-def _fraction(call: Call) -> float:
-    value = call.args[1].value
+def _fraction(call: Call, at: int = 1) -> float:
+    value = call.args[at].value
     if not isinstance(value, int | float):
         raise call.bad_type()
     if not 0 <= value <= 100:
-        raise call.fail(errors.PARAMETER_VALUE, "parameter value")
+        raise call.fail(errors.PARAMETER_RANGE, "parameter range")
     return value / 100
 
 
@@ -563,7 +613,7 @@ def _difference_type(call: Call) -> Type:
 
 def _derivative(call: Call) -> str:
     value, moment = f"CAST({call.args[0].sql} AS DOUBLE)", call.time()
-    unit = _duration(call, 1, "1s")
+    unit = _duration(call, 1, "1s", any_length=True)
     sql = f"(({value} - lag({value}) {_over(call)}) * {unit} / ({moment} - lag({moment}) {_over(call)}))"
     return f"CASE WHEN {sql} >= 0 THEN {sql} END" if call.constant_integer(2, 0, 1) else sql
 
@@ -629,7 +679,7 @@ FUNCTIONS: dict[str, Function] = {
     "stddev_pop": _aggregate(_number, DOUBLE, lambda call: f"sqrt(abs({_variance(call)}))"),
     "var_pop": _aggregate(_number, DOUBLE, lambda call: f"abs({_variance(call)})"),
     "hyperloglog": _aggregate(_any, BIGINT, "count(DISTINCT {0})", counts=True),
-    "percentile": _make("aggregate", (_number, _number), DOUBLE, _percentile, (2, 11)),
+    "percentile": _make("aggregate", (_number, _number), _percentile_type, _percentile, (2, 11)),
     "apercentile": _make("aggregate", (_number, _number, _text), DOUBLE, _apercentile, (2, 3)),
     "elapsed": _make("aggregate", (_timestamp, _is_duration), DOUBLE, _elapsed, (1, 2)),
     "irate": _aggregate(_number, DOUBLE, _irate),
@@ -661,7 +711,7 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "diff": _rows((_difference_kind, _integer), _difference_type, _difference, _not_first, (1, 2)),
     "derivative": _rows((_number, _is_duration, _integer), DOUBLE, _derivative, _not_first, 3),
-    "csum": _rows(_number, _sum_type, lambda call: f"{_sum(call)} {_over(call)}", "{0} IS NOT NULL"),
+    "csum": _rows(_number, _sum_type, lambda call: _sum(call, f" {_over(call)}"), "{0} IS NOT NULL"),
     "mavg": _rows(
         (_number, _integer),
         DOUBLE,
@@ -669,11 +719,11 @@ FUNCTIONS: dict[str, Function] = {
         lambda call: f"row_number() {_over(call)} >= {call.constant_integer(1, 1, 1000)}",
     ),
     # Numbers.
-    "abs": _scalar(_number, _same, "abs({0})"),
-    "ceil": _scalar(_number, _same, "ceil({0})"),
-    "floor": _scalar(_number, _same, "floor({0})"),
+    "abs": _scalar(_number, _same_number, "abs({0})"),
+    "ceil": _scalar(_number, _same_number, "ceil({0})"),
+    "floor": _scalar(_number, _same_number, "floor({0})"),
     "round": _scalar((_number, _integer), _same, _round, (1, 2)),
-    "sign": _scalar(_number, _same, "sign({0})"),
+    "sign": _scalar(_number, _same_number, "sign({0})"),
     "sqrt": _math("sqrt({0})"),
     "exp": _math("exp({0})"),
     "ln": _math("ln({0})"),
@@ -715,18 +765,18 @@ FUNCTIONS: dict[str, Function] = {
     "substring": _scalar((_text, _integer), _same, _substr, (2, 3)),
     "ltrim": _scalar(_text, _trim_type, "ltrim({0})"),
     "rtrim": _scalar(_text, _trim_type, "rtrim({0})"),
-    "trim": _scalar(_text, _trim_type, "trim({0})"),
+    "trim": _scalar(_text, _whole_trim_type, "trim({0})"),
     "trim both": _scalar(
-        (_text, _text), _same, lambda call: _trimmed(_trimmed(call.args[0].sql, call, "^"), call, "$")
+        (_text, _text), _whole_trim_type, lambda call: _trimmed(_trimmed(call.args[0].sql, call, "^"), call, "$")
     ),
-    "trim leading": _scalar((_text, _text), _same, lambda call: _trimmed(call.args[0].sql, call, "^")),
-    "trim trailing": _scalar((_text, _text), _same, lambda call: _trimmed(call.args[0].sql, call, "$")),
+    "trim leading": _scalar((_text, _text), _whole_trim_type, lambda call: _trimmed(call.args[0].sql, call, "^")),
+    "trim trailing": _scalar((_text, _text), _whole_trim_type, lambda call: _trimmed(call.args[0].sql, call, "$")),
     "repeat": _scalar((_text, _integer), _repeat_type, "repeat({0}, greatest({1}, 0)::BIGINT)"),
     "substring_index": _scalar((_text, _text, _integer), _same, _substring_index),
     "position": _scalar((_text, _text), BIGINT, "strpos({1}, {0})"),
     "char": _scalar(_integer, _char_type, _char, (1, 255)),
-    "replace": _scalar(_text, _same, "replace({0}, {1}, {2})", 3),
-    "ascii": _scalar(_text, BIGINT, "ascii({0})"),
+    "replace": _scalar(_text, _replace_type, "replace({0}, {1}, {2})", 3),
+    "ascii": _scalar(_text, UTINYINT, "CASE WHEN {0} = '' THEN 0 ELSE CAST('0x' || left(hex({0}), 2) AS UTINYINT) END"),
     # Geometries.
     "st_astext": _scalar(_geometry, _fixed(VARCHAR, 65517), _geometry_text),
     "st_geomfromtext": _scalar(_text, _fixed(GEOMETRY, 65517), _geometry_bytes),
@@ -737,7 +787,7 @@ FUNCTIONS: dict[str, Function] = {
     "timetruncate": _scalar((_time, _is_duration, _integer), TIMESTAMP, _time_truncate, (2, 3)),
     "timediff": _scalar((_time, _time, _is_duration), BIGINT, _time_diff, (2, 3)),
     "to_iso8601": _scalar((_time, _text), _fixed(VARCHAR, 62), _to_iso8601, (1, 2)),
-    "to_unixtimestamp": _scalar((_time, _integer), BIGINT, _to_unixtimestamp, (1, 2)),
+    "to_unixtimestamp": _scalar((_time, _integer), _to_unixtimestamp_type, _to_unixtimestamp, (1, 2)),
     "week": _date_part(_week, most=2),
     "weekofyear": _date_part("week({0})"),
     "weekday": _date_part("(isodow({0}) - 1)"),

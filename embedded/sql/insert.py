@@ -151,10 +151,10 @@ class InsertReader:
         self._keyword(("tags",), "TAGS is expected")
         if self._current.text != "(":
             raise self._error("( is expected")
-        values = self._row().values
+        values, end = self._row()
         if stable is None:
             raise self._error("table name expected")
-        return ChildTable(table or TableName(None, ""), stable, names, values)
+        return ChildTable(table or TableName(None, ""), stable, names, values, end=end)
 
     def _row(self) -> Row:
         """A row, of which the current token is the opening parenthesis.

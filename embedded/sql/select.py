@@ -192,6 +192,7 @@ class _Translator:
             f"{name}.c0",
             tbname,
             times=frozenset([f"{name}.c0"]),
+            several=table.is_super,
             sort=not table.is_super and not (table.stable or table).ordered,
             starred=len(columns) + (len(tags) if table.is_super else 0),
         )
@@ -233,6 +234,7 @@ class _Translator:
             inner.precision,
             time,
             times=frozenset([time] if time else []),
+            several=True,
         )
 
     def _join(self, item: Join, where: exp.Expr | None) -> Relation:
@@ -246,6 +248,7 @@ class _Translator:
             right.time if item.kind == "right" else left.time,
             sort=True,
             times=left.times | right.times,
+            several=True,
         )
         env = self.context.environment(both.precision, both.time)
         scope = Scope(both, env, self.context.parameters)
@@ -331,6 +334,9 @@ class _SelectTranslator:
         kinds = {functions.find(call.name).kind for call in calls}
         if select.window is not None and select.group:
             raise TDengineError(errors.GROUP_AND_WINDOW, "GROUP BY and WINDOW-clause can't be used together")
+        if self.relation.several and any(call.name == "percentile" for call in calls):
+            message = "percentile is only supported in single table query"
+            raise TDengineError(errors.SINGLE_TABLE_ONLY, message)
         if "rows" in kinds:
             self._check_row_functions(calls)
             return self._chosen_rows(projections, calls, where)

@@ -73,13 +73,17 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class ChildTable:
-    """USING: a child, its super table and its tags, in the order of the super table if `tag_names` is None."""
+    """USING: a child, its super table and its tags, in the order of the super table if `tag_names` is None.
+
+    `end` is where the parenthesis after the tags of an INSERT closes.
+    """
 
     table: TableName
     stable: TableName
     tag_names: tuple[str, ...] | None
     tags: tuple[Value, ...]
     if_not_exists: bool = False
+    end: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
 
-from embedded.types import BIGINT, BOOL, DOUBLE, NULL_TYPE, VARCHAR, Type
+from embedded.types import BIGINT, BOOL, DOUBLE, NULL_TYPE, VARCHAR, Kind, Type
 
 
 class _Unknown:
@@ -110,3 +110,10 @@ def floor_to(sql: str, unit: int, shift: int = 0) -> str:
         return f"({sql} - ({sql} % {unit} + {unit}) % {unit})"
     moved = f"({sql} - {shift % unit})"
     return f"({sql} - ({moved} % {unit} + {unit}) % {unit})"
+
+
+def wrapped(sql: str, kind: Kind) -> str:
+    """A HUGEINT in the range of an integer type, wrapped around as C does."""
+    size = 2 ** (8 * kind.size)
+    moved = f"((({sql}) - ({kind.low})) % {size} + {size}) % {size} + ({kind.low})"
+    return f"CAST({moved} AS {kind.duckdb})"
