@@ -407,3 +407,18 @@ def test_the_replica_follows_for_as_long_as_the_page_is_open(visit: Visit, demo:
     times = watched.rows(f"c.timestamp.at(-1) > {end}")["timestamp"]
     assert times == sorted(set(times))
     assert len(times) == 1000
+
+
+def test_every_view_is_drawn_under_the_pages_content_security_policy(browser: Browser, demo: str) -> None:
+    context = browser.new_context()
+    watched = Watched(context)
+    response = watched.page.goto(demo)
+    assert response is not None
+    assert "script-src" in response.headers["content-security-policy"]
+    shown = watched.page.locator("nav[aria-busy=false]")
+    shown.wait_for(state="attached")
+    for name in VIEWS:
+        watched.page.locator(f"nav button[value='{name}']").click()
+        watched.page.locator(f"nav[aria-busy=false] button[value='{name}'][aria-pressed=true]").wait_for()
+    context.close()
+    assert watched.problems == []
