@@ -14,40 +14,71 @@ import perspective
 
 from access import Guarded
 
+HERE = Path(__file__).parent
 WIDGET = Path(perspective.__file__).parent / "widget" / "static"
 
-FILES = {
-    "/": (Path(__file__).with_name("index.html"), "text/html; charset=utf-8"),
+STATIC = {
     "/static/perspective.js": (WIDGET / "perspective-anywidget.js", "text/javascript; charset=utf-8"),
     "/static/perspective.css": (WIDGET / "perspective-anywidget.css", "text/css; charset=utf-8"),
+    "/static/views.js": (HERE / "page" / "views.js", "text/javascript; charset=utf-8"),
+    "/static/offer.js": (HERE / "page" / "offer.js", "text/javascript; charset=utf-8"),
 }
+
+PAGE = HERE / "index.html"
+
+FILES = {"/": (PAGE, "text/html; charset=utf-8"), **STATIC}
 """Every file that is served, by its address: nothing else can be asked for."""
+
+FOR_EVER = "private, max-age=31536000, immutable"
+"""How long a browser may keep what it has asked for by an address with the content's own version in it."""
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it goes out: whole, compressed, and the ETag by which a browser knows that it has it already.
+    """A file as it goes out: whole, compressed, and the version by which a browser knows that it has it already.
 
     `scripts` are the hashes of the scripts in a page, by which its Content-Security-Policy lets just these run.
     """
 
     body: bytes
     gzipped: bytes
-    etag: str
+    version: str
     scripts: tuple[str, ...]
+
+
+def pack(body: bytes, page: bool = False) -> Asset:
+    """Compress and name a file's content."""
+    scripts = re.findall(rb"<script[^>]*>(.+?)</script>", body, re.DOTALL) if page else []
+    hashes = tuple(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts)
+    return Asset(body, gzip.compress(body, 6, mtime=0), hashlib.sha256(body).hexdigest()[:32], hashes)
 
 
 @cache
 def _load(path: Path, _modified_ns: int) -> Asset:
-    body = path.read_bytes()
-    scripts = re.findall(rb"<script[^>]*>(.+?)</script>", body, re.DOTALL) if path.suffix == ".html" else []
-    hashes = tuple(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts)
-    return Asset(body, gzip.compress(body, 6, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:32]}"', hashes)
+    return pack(path.read_bytes())
+
+
+@cache
+def _versioned(page: Asset, addresses: tuple[tuple[str, str], ...]) -> Asset:
+    body = page.body
+    for address, versioned in addresses:
+        body = body.replace(f'"{address}"'.encode(), f'"{versioned}"'.encode())
+    return pack(body, page=True)
 
 
 async def load(path: Path) -> Asset:
     """Read and compress a file, once for as long as it does not change, and not on the event loop."""
     return await asyncio.to_thread(_load, path, path.stat().st_mtime_ns)
+
+
+async def versions() -> dict[str, str]:
+    """The address of each file that the page needs, and the same with its version, by which it may be kept for ever."""
+    return {address: f"{address}?v={(await load(path)).version}" for address, (path, _) in STATIC.items()}
+
+
+async def load_page() -> Asset:
+    """The page, in which the address of each file has its version."""
+    return _versioned(await load(PAGE), tuple((await versions()).items()))
 
 
 def page_policy(scripts: Sequence[str], host: str) -> str:
@@ -71,11 +102,15 @@ class AssetHandler(Guarded):
         self.content_type = content_type
 
     async def get(self) -> None:
-        asset = await load(self.path)
+        asset = await (load_page() if self.path == PAGE else load(self.path))
+        if self.path == PAGE:
+            scripts = [address for address in (await versions()).values() if ".js?" in address]
+            self.set_header("Link", ", ".join(f"<{address}>; rel=modulepreload" for address in scripts))
+        known = self.get_query_argument("v", None) == asset.version
         self.set_header("Content-Type", self.content_type)
-        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Cache-Control", FOR_EVER if known else "no-cache")
         self.set_header("Vary", "Accept-Encoding")
-        self.set_header("ETag", asset.etag)
+        self.set_header("ETag", f'"{asset.version}"')
         if asset.scripts:
             self.set_header("Content-Security-Policy", page_policy(asset.scripts, self.request.host))
         if self.check_etag_header():

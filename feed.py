@@ -59,11 +59,15 @@ def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], 
 
 @dataclass
 class Mirror:
-    """The rows that the Perspective table shows (None before the first poll), and how to bring them up to date."""
+    """The rows that the Perspective table shows (None before the first poll), and how to bring them up to date.
+
+    `new` is how many of the rows of the last poll came since the one before; none is of the first.
+    """
 
     table: Table
     limit: int
     shown: list[Row] | None = None
+    new: int = 0
 
     def poll(self, connection: taosws.Connection, whole: bool) -> tuple[str, list[Row]]:
         """Read once, all of the newest rows if `whole`; what to do: "append" the rows, or "replace" all by them."""
@@ -72,6 +76,8 @@ class Mirror:
         new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since)
         if new is None and since is not None:
             return self.poll(connection, whole=True)
+        newest = math.inf if self.shown is None else self.shown[-1][0] if self.shown else -math.inf
+        self.new = sum(row[0] > newest for row in polled) if new is None else len(new)
         if new is None or self.shown is None:
             self.shown = polled
             return "replace", polled
@@ -118,7 +124,7 @@ def report(kind: str, mirror: Mirror, rows: list[Row]) -> None:
     """Write what to do with the rows, and what is shown once it is done."""
     shown = mirror.shown or []
     newest = mirror.table.milliseconds(shown[-1][0]) if shown else None
-    header = {"kind": kind, "rows": len(shown), "rows_read": len(rows), "newest": newest}
+    header = {"kind": kind, "rows": len(shown), "rows_read": len(rows), "new": mirror.new, "newest": newest}
     payload = mirror.table.to_arrow(rows) if rows or kind != "append" else b""
     write_message(sys.stdout.buffer, header, payload)
 

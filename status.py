@@ -1,13 +1,41 @@
 """How things are: what /status answers, and the log line when it changes."""
 
 import logging
-from dataclasses import asdict, dataclass
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import tdengine
 from access import Guarded
 
 log = logging.getLogger("perspective_server")
+
+
+RATE_SECONDS = 1.0
+"""How far back the rows per second reach: as far as the last change that it must show."""
+
+
+class Rate:
+    """Rows per second from what single polls found: those of the last second, or of the last two polls."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._polls: deque[tuple[float, int]] = deque()
+
+    def note(self, rows: int) -> float:
+        """Count the rows of a poll that has just ended; the rate up to now. (The first poll only starts the clock.)"""
+        self._polls.append((self.clock(), rows))
+        while len(self._polls) > 2 and self._polls[-1][0] - self._polls[1][0] >= RATE_SECONDS:
+            self._polls.popleft()
+        seconds = self._polls[-1][0] - self._polls[0][0]
+        return (sum(rows for _, rows in self._polls) - self._polls[0][1]) / seconds if seconds else 0.0
+
+    def clear(self) -> float:
+        """Begin anew: there was no poll for a while."""
+        self._polls.clear()
+        return 0.0
 
 
 @dataclass
@@ -19,9 +47,11 @@ class Status:
     table: str = ""
     rows: int = 0
     rows_read: int = 0
+    rows_per_second: float = 0.0
     newest: int | None = None
     viewers: int = 0
     _logged: str | None = None
+    _rate: Rate = field(default_factory=Rate)
 
     def note(self, message: dict[str, Any]) -> None:
         """Take over what a message of the feed says. Raises tdengine.TDengineError for what only the user can mend."""
@@ -31,17 +61,20 @@ class Status:
             return
         if message["kind"] == "waiting":
             self.state, self.error = "waiting", message["error"]
+            self.rows_per_second = self._rate.clear()
         else:
             self.state, self.error = "live", None
             self.rows, self.newest = message["rows"], message["newest"]
             self.rows_read += message["rows_read"]
+            self.rows_per_second = round(self._rate.note(message["new"]), 1)
         if self.state != self._logged:
             self._logged = self.state
             log.info("%s: %s", self.table, self.state if self.error is None else f"waiting for TDengine: {self.error}")
 
     def as_dict(self) -> dict[str, Any]:
-        """As /status answers it; `newest` in epoch milliseconds."""
-        return {name: value for name, value in asdict(self).items() if name != "_logged"}
+        """As /status answers it; `newest`, and `now` by the server's clock, in epoch milliseconds."""
+        shown = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {**shown, "now": time.time_ns() // 10**6}
 
 
 class StatusHandler(Guarded):

@@ -89,6 +89,6 @@ run_pytest() {
     *) exit "$status" ;;
   esac
 }
-run_pytest -n 4 -m "not alone" "$@"
+run_pytest -n 4 --dist loadgroup -m "not alone" "$@"
 run_pytest -m alone "$@"
 [ "$found" = yes ] || fail "no test is called that"

@@ -9,9 +9,12 @@ from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
 
+PICTURES = [("Grid", "dark"), ("Candles", "dark"), ("Treemap", "light"), ("Heat map", "dark"), ("Lines", "light")]
+"""The view and the colours of each picture."""
+
 
 def main() -> None:
-    """Open the page in Chromium, wait for its rows, and save what it looks like."""
+    """Open the page in Chromium, choose each view, and save what it looks like."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="http://localhost:8080", help="of the server")
     parser.add_argument(
@@ -20,12 +23,21 @@ def main() -> None:
     options = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1200, "height": 720})
+        # The page's Content-Security-Policy forbids the code that Playwright waits with.
+        context = browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 720})
+        page = context.new_page()
         page.goto(options.address)
-        page.locator("#state.live").wait_for()
-        page.locator("perspective-viewer-datagrid td").first.wait_for()
-        page.wait_for_timeout(2000)
-        page.screenshot(path=HERE / "grid.png")
+        page.locator("nav[aria-busy=false]").wait_for()
+        for view, colours in PICTURES:
+            page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+            page.locator(f"nav button[value='{view}']").click()
+            page.wait_for_timeout(500)
+            page.locator("nav[aria-busy=false]").wait_for()
+            page.locator("#state[data-state=live]").wait_for()
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(1500)
+            page.evaluate("document.activeElement.blur()")
+            page.screenshot(path=HERE / f"{view.lower().replace(' ', '-')}.png")
         browser.close()
 
 

@@ -79,8 +79,10 @@ def test_status_says_what_is_shown(start: Start, taos_port: int, server: str, vi
         "table": "stocks.stocks_values",
         "rows": 1000,
         "rows_read": status["rows_read"],
+        "rows_per_second": status["rows_per_second"],
         "newest": last,
         "viewers": 1,
+        "now": status["now"],
     }
     assert 1000 <= status["rows_read"] <= 1500
 

@@ -156,3 +156,15 @@ def test_changes_of_rows_that_left_the_window_show_when_all_rows_are_read(databa
 def test_rows_are_the_same_only_if_every_value_is() -> None:
     assert tdengine.same((1, NAN, "x"), (1, float("nan"), "x"))
     assert not tdengine.same((1, NAN, "x"), (1, NAN, "y"))
+
+
+def test_rows_that_come_between_two_polls_are_counted_and_none_of_the_first_poll(database: Any) -> None:
+    mirror = Mirror(PLAIN, 10)
+    database.now = 2000
+    database.stored = {time: (time, 1.0) for time in range(1000, 1020)}
+    counts = []
+    for change in [{}, {1020: (1020, 1.0), 1021: (1021, 1.0)}, {}, {1015: (1015, 9.0), 1022: (1022, 1.0)}]:
+        database.stored.update(change)
+        mirror.poll(database, whole=False)
+        counts.append(mirror.new)
+    assert counts == [0, 2, 0, 1]

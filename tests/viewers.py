@@ -1,15 +1,18 @@
 """Viewers as tests use them: a Python one over the websocket, and Chromium with the page."""
 
 import asyncio
+import json
 import os
+import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import perspective
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -107,12 +110,20 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class Watched:
-    """A page and all that it has logged, thrown or asked for."""
+OUTAGE = re.compile(r"Failed to load resource|WebSocket connection to .* failed|status of [45]\d\d")
+"""What Chromium itself logs where a server is away or answers with an error, which no page can prevent."""
 
-    def __init__(self, browser: Browser, **context: Any) -> None:
+
+class Watched:
+    """A page and all that it has logged, thrown or asked for.
+
+    `outage` says that the test takes the server or TDengine away: what Chromium itself logs of it is no problem.
+    """
+
+    def __init__(self, where: Browser | BrowserContext, outage: bool = False) -> None:
         # Playwright's own waiting evaluates code in the page, which its Content-Security-Policy forbids.
-        self.context = browser.new_context(bypass_csp=True, **context)
+        self.context = where.new_context(bypass_csp=True) if isinstance(where, Browser) else where
+        self.outage = outage
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
         self.requests: list[str] = []
@@ -122,11 +133,36 @@ class Watched:
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # That the rows are stale, as on a machine that is busy enough, is an answer, which Chromium logs as an error.
+        stale = "503" in message.text and message.location.get("url", "").endswith("/status")
+        expected = stale or (self.outage and OUTAGE.search(message.text))
+        if message.type in ("error", "warning") and not expected:
             self.problems.append(f"{message.type}: {message.text}")
 
     def _request(self, request: Request) -> None:
         self.requests.append(request.url)
+
+    def state(self, text: str, seconds: float = 20) -> None:
+        """Wait until the head line shows this state, reason included (a part of it will do)."""
+        head = "document.querySelector('.what').innerText.replace(/\\s+/g, ' ')"
+        self.until(f"return {head}.includes({json.dumps(text)})", seconds)
+
+    def drawn(self) -> None:
+        """Wait until the view that was chosen is shown."""
+        self.until("return document.querySelector('nav[aria-busy=false]')")
+
+    def rows(self, condition: str = "true", seconds: float = 20) -> Any:
+        """Wait until the page's own replica, as columns `c`, fulfils a condition (JavaScript), and return it."""
+        return self.until(f"const c = await (async () => {{ {ROWS('{}')} }})(); return {condition} && c", seconds)
+
+    def text(self, selector: str) -> str:
+        """What an element shows."""
+        return self.page.locator(selector).inner_text()
+
+    def saved(self) -> dict[str, Any]:
+        """The view as the viewer saves it, once it has come to rest."""
+        saved: dict[str, Any] = self.page.evaluate("document.querySelector('perspective-viewer').save()")
+        return saved
 
     def until(self, script: str, seconds: float = 20) -> Any:
         """Wait until an (async) JavaScript function body returns something true, and return that."""
@@ -137,12 +173,14 @@ class Watched:
                 if (value || Date.now() > end) return value;
             }
         }"""
-        try:
-            value = self.page.evaluate(poll, [script, seconds * 1000])
-        except PlaywrightError as error:
-            if "context was destroyed" not in str(error):
-                raise
-            value = self.page.evaluate(poll, [script, seconds * 1000])  # the page has reloaded itself
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                value = self.page.evaluate(poll, [script, seconds * 1000])
+                break
+            except PlaywrightError as error:  # the page may have reloaded itself
+                if "context was destroyed" not in str(error) or time.monotonic() > end:
+                    raise
         assert value, f"not within {seconds} s: {script}"
         return value
 
