@@ -278,6 +278,7 @@ def test_another_origins_page_gets_neither_the_cookie_nor_what_it_opens(start: S
         victim.page.goto(f"http://127.0.0.1:{port}/?token={TOKEN}")
         own = "return (await fetch('/status')).status"
         assert victim.until(own) == 503
+        assert victim.page.url == f"http://127.0.0.1:{port}/"
         assert victim.page.evaluate("document.cookie") == ""
         victim.page.goto(evil)
         stolen = victim.until("return await window.theft()")
