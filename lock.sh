@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Makes requirements.lock and requirements-dev.lock from what requirements.txt and requirements-dev.txt pin: every
-# package for every system, with its hashes.
+# Makes requirements*.lock from what requirements*.txt pin: every package for every system, with its hashes.
 set -euo pipefail
 unset CDPATH
 cd -P -- "$(dirname -- "$0")"
@@ -10,3 +9,4 @@ lock() {
 }
 lock requirements.txt -o requirements.lock
 lock requirements-dev.txt -c requirements.lock -o requirements-dev.lock
+lock requirements-bench.txt -c requirements.lock -c requirements-dev.lock -o requirements-bench.lock

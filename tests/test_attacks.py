@@ -195,7 +195,7 @@ def test_the_browsers_client_may_not_either(target: Target) -> None:
     with chromium() as browser:
         watched = Watched(browser)
         watched.page.goto(target.address)
-        said: Any = watched.until(script)
+        said: Any = watched.until(script, seconds=60)
     assert len(said) == 5
     assert all("read-only" in text for text in said.values()), said
 

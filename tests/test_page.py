@@ -48,7 +48,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     taos, port = free_port(), free_port()
     parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos))]
     parts[0].says("listening")
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos)))
+    slow = ["--rows", "500", "--interval", "500"]
+    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
     parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
     address = f"http://127.0.0.1:{port}"
     eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)

@@ -6,5 +6,5 @@ from viewers import chromium
 
 def test_the_pages_memory_does_not_grow_with_the_updates() -> None:
     with demo("--interval", "10", rows=10) as address, chromium() as browser:
-        early, late = memory(browser, address, [250, 1250])
+        early, late = memory(browser, address, [150, 750])
     assert late < 1.1 * early

@@ -10,7 +10,7 @@ from parts import sql
 from viewers import Viewer
 from waiting import eventually
 
-SECONDS = 24.0
+SECONDS = 16.0
 GROWTH_KIB = 12 * 1024
 GROWTH_THREADS = 2
 """The client's thread pool has one or two more while it connects again."""
@@ -19,7 +19,7 @@ GROWTH_THREADS = 2
 def test_kills_of_the_database_and_viewers_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
     run = soak.Soak(tmp_path)
     try:
-        asyncio.run(run.run(SECONDS, restart_every=7.0))
+        asyncio.run(run.run(SECONDS, restart_every=4.5))
         assert run.restarts >= 3
         assert run.visits > 20
         run.processes["producer"].send_signal(signal.SIGTERM)
