@@ -90,5 +90,5 @@ run_pytest() {
   esac
 }
 run_pytest -n 4 --dist loadgroup -m "not alone" "$@"
-run_pytest -m alone "$@"
+run_pytest -n 2 -m alone "$@"
 [ "$found" = yes ] || fail "no test is called that"

@@ -12,22 +12,26 @@ from parts import Part, free_port, get_json
 from waiting import eventually
 
 Start = Callable[..., Part]
-Matrix = list[tuple[str, ...]]
-
-MATRIX: Matrix = []
+Noted = Callable[..., None]
 
 
 @pytest.fixture
-def matrix() -> Matrix:
-    """The fault matrix, which is printed at the end: what failed, recovery, rows lost, rows twice, longest stall."""
-    return MATRIX
+def noted(record_property: Callable[[str, object], None]) -> Noted:
+    """Add a row to the fault matrix: what failed, recovery, rows lost, rows twice, longest stall."""
+
+    def noted(*row: str) -> None:
+        record_property("fault", row)
+
+    return noted
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the fault matrix."""
-    if MATRIX:
+    """Print the fault matrix, whichever processes its tests ran in."""
+    passed = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    rows = [value for report in passed for name, value in report.user_properties if name == "fault"]
+    if rows:
         terminalreporter.section("faults")
-        for row in [("what failed", "recovered in", "rows lost", "rows twice", "longest stall of a viewer"), *MATRIX]:
+        for row in [("what failed", "recovered in", "rows lost", "rows twice", "longest stall of a viewer"), *rows]:
             terminalreporter.write_line("{:38}{:>14}{:>11}{:>12}{:>27}".format(*row))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Matrix, Start
+from conftest import Noted, Start
 from faults import Proxy
 from parts import Part, free_port, get_json, sql
 from viewers import Viewer
@@ -123,24 +123,24 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_nothing_is_lost_or_doubled_when_tdengine(demo: Demo, fault: str, matrix: Matrix) -> None:
+def test_nothing_is_lost_or_doubled_when_tdengine(demo: Demo, fault: str, noted: Noted) -> None:
     FAULTS[fault].begin(demo.proxy)
     eventually(lambda: demo.status["state"] == "waiting", 8)
     eventually(lambda: demo.age_ms() > OUTAGE_MS)
     assert (demo.status["state"], demo.status["rows"]) == ("waiting", 1000)
     assert demo.status["error"]
     FAULTS[fault].end(demo.proxy)
-    check_recovery(demo, f"TDengine {fault}", matrix)
+    check_recovery(demo, f"TDengine {fault}", noted)
 
 
-def check_recovery(demo: Demo, what: str, matrix: Matrix, seconds: float = RECOVERY_SECONDS) -> None:
+def check_recovery(demo: Demo, what: str, noted: Noted, seconds: float = RECOVERY_SECONDS) -> None:
     """Rows flow again in time, no viewer has noticed, and the rows are all there, once."""
     began = time.monotonic()
     eventually(demo.is_live, 20)
     recovery = time.monotonic() - began
     stall = demo.longest_stall_ms()
     lost, twice = check_mirror(demo)
-    matrix.append((what, f"{recovery:.1f} s", str(lost), str(twice), f"{stall:.0f} ms"))
+    noted(what, f"{recovery:.1f} s", str(lost), str(twice), f"{stall:.0f} ms")
     assert (lost, twice) == (0, 0)
     assert recovery < seconds
     assert stall < STALL_MS
@@ -168,20 +168,20 @@ def check_mirror(demo: Demo) -> tuple[int, int]:
 
 
 def test_rows_that_tdengine_has_confirmed_survive_its_being_killed(
-    durable: tuple[Demo, Part, list[str]], matrix: Matrix
+    durable: tuple[Demo, Part, list[str]], noted: Noted
 ) -> None:
     demo, embedded, command = durable
     embedded.kill()
     eventually(lambda: demo.status["state"] == "waiting", 8)
     demo.start(*command).says("listening")
-    check_recovery(demo, "TDengine is killed", matrix)
+    check_recovery(demo, "TDengine is killed", noted)
 
 
-def test_slow_answers_slow_nobody_else_down(demo: Demo, matrix: Matrix) -> None:
+def test_slow_answers_slow_nobody_else_down(demo: Demo, noted: Noted) -> None:
     demo.proxy.slow(0.4)
     eventually(lambda: demo.age_ms() > 1500)
     demo.proxy.heal()
-    check_recovery(demo, "TDengine answers slowly", matrix)
+    check_recovery(demo, "TDengine answers slowly", noted)
 
 
 def feed_of(demo: Demo) -> int:
@@ -190,16 +190,16 @@ def feed_of(demo: Demo) -> int:
     return int(children.read_text().split()[0])
 
 
-def test_a_feed_that_is_killed_is_replaced(demo: Demo, matrix: Matrix) -> None:
+def test_a_feed_that_is_killed_is_replaced(demo: Demo, noted: Noted) -> None:
     os.kill(feed_of(demo), signal.SIGKILL)
     eventually(lambda: demo.status["state"] == "waiting", 5)
-    check_recovery(demo, "the feed is killed", matrix)
+    check_recovery(demo, "the feed is killed", noted)
 
 
-def test_a_feed_that_is_stuck_is_ended_and_replaced(demo: Demo, matrix: Matrix) -> None:
+def test_a_feed_that_is_stuck_is_ended_and_replaced(demo: Demo, noted: Noted) -> None:
     os.kill(feed_of(demo), signal.SIGSTOP)
     eventually(lambda: demo.status["state"] == "waiting", 5)
-    check_recovery(demo, "the feed is stuck", matrix, seconds=10)
+    check_recovery(demo, "the feed is stuck", noted, seconds=10)
 
 
 def test_a_feed_does_not_outlive_a_server_that_is_killed(demo: Demo) -> None:
