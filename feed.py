@@ -8,6 +8,7 @@ import math
 import signal
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,12 @@ def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], 
     do it: a row came late, was overwritten or deleted.
     """
     key = table.key
+    # Nearly always: the rows polled begin with the last ones shown, and those after them are new.
+    known = bisect_right(polled, key(shown[-1]), key=key) if shown else 0
+    older = len(shown) - known
+    begins = older >= 0 and shown[older:] == polled[:known]
+    if begins and (len(polled) == limit or older == 0 or (since is not None and shown[older - 1][0] < since)):
+        return list(polled[known:])
     keys = {key(row) for row in shown}
     new = [row for row in polled if key(row) not in keys]
     if new and shown and new[0][0] < shown[-1][0]:
