@@ -36,6 +36,7 @@ class Session:
         self.number = next(self._numbers)
         self.views: dict[str, tuple[bytes, float]] = {}
         """The requests that made the views that are open, and when."""
+        self.closed = False
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED)
         self.task = asyncio.get_running_loop().create_task(self._answer())
 
@@ -48,6 +49,7 @@ class Session:
 
     def close(self) -> None:
         """Forget the viewer; what is being asked for it is given up."""
+        self.closed = True
         self.task.cancel()
         self.pool.forget(self.number)
 
@@ -77,22 +79,25 @@ class Over:
 
 
 class Worker:
-    """A child process. `knows` are the views of sessions that it has been told of."""
+    """A child process. `knows` are the sessions that it has been asked by, and the views of theirs it was told of."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self.knows: set[tuple[int, str]] = set()
+        self.knows: dict[int, set[str]] = {}
         self.gone: list[int] = []
 
     async def ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
         """Put a question, after the view that it is about. Raises an error where the process ends."""
-        if entity in session.views and (session.number, entity) not in self.knows:
+        views = self.knows.setdefault(session.number, set())
+        if entity in session.views and entity not in views:
             await self._exchange(session, *session.views[entity])
+            views.add(entity)
         answer = await self._exchange(session, message, now)
-        _, name = parse(message)
-        made = parse(message)[0].table_make_view.view_id if name == "table_make_view" else entity
-        if made in session.views:
-            self.knows.add((session.number, made))
+        request, name = parse(message)
+        if name == "table_make_view":
+            views.add(request.table_make_view.view_id)
+        if session.closed:
+            self.forget(session.number)
         return answer
 
     async def _exchange(self, session: Session, message: bytes, now: float) -> bytes:
@@ -107,8 +112,7 @@ class Worker:
 
     def forget(self, session: int) -> None:
         """Tell the process, when it is next asked something, that a session has ended."""
-        if any(number == session for number, _ in self.knows):
-            self.knows = {(number, view) for number, view in self.knows if number != session}
+        if self.knows.pop(session, None) is not None:
             self.gone.append(session)
 
     async def end(self) -> None:
@@ -127,40 +131,42 @@ class HistoryPool:
         self.room = asyncio.Semaphore(workers)
         self.free: list[Worker] = []
         self.everyone: set[Worker] = set()
-        self.leaving: set[asyncio.Task[None]] = set()
 
     def over(self, period: str) -> "Over":
         """What opens sessions over a time range."""
         return Over(self, period)
 
     async def ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
-        """The answer to a question, or the error that says why there is none."""
-        async with self.room:
-            worker = await self._worker(session)
-            asking = asyncio.ensure_future(worker.ask(session, message, entity, now))
-            try:
-                done, _ = await asyncio.wait({asking}, timeout=self.timeout)
-            except asyncio.CancelledError:
-                self._leave(worker, asking)
+        """The answer to a question, or the error that says why there is none. Waits for its turn."""
+        await self.room.acquire()
+        asking = asyncio.ensure_future(self._ask(session, message, entity, now))
+        asking.add_done_callback(lambda _: self.room.release())
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, asking.cancel)
+            raise
+
+    async def _ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
+        worker = await self._worker(session)
+        try:
+            answer = await asyncio.wait_for(worker.ask(session, message, entity, now), self.timeout)
+        except (asyncio.CancelledError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+            self.everyone.discard(worker)
+            await worker.end()
+            if isinstance(error, asyncio.CancelledError):
                 raise
-            if not done:
-                asking.cancel()
-                await self._end(worker)
-                return failure(
-                    message, f"this took longer than {self.timeout} s: narrow the time range, or group by fewer columns"
-                )
-            try:
-                answer = asking.result()
-            except (OSError, asyncio.IncompleteReadError):
-                await self._end(worker)
-                return failure(message, "what was to answer this has ended: ask again")
-            self.free.append(worker)
-            return answer
+            slow = f"this took longer than {self.timeout} s: narrow the time range, or group by fewer columns"
+            return failure(
+                message, slow if isinstance(error, TimeoutError) else "what was to answer has ended: ask again"
+            )
+        self.free.append(worker)
+        return answer
 
     async def _worker(self, session: Session) -> Worker:
         """A free worker, if there is one then one that knows the session; else a new one."""
         if self.free:
-            known = [each for each in self.free if any(number == session.number for number, _ in each.knows)]
+            known = [each for each in self.free if session.number in each.knows]
             worker = (known or self.free)[-1]
             self.free.remove(worker)
             return worker
@@ -172,31 +178,12 @@ class HistoryPool:
         self.everyone.add(worker)
         return worker
 
-    def _leave(self, worker: Worker, asking: "asyncio.Future[bytes]") -> None:
-        """Let a worker finish what nobody waits for any more, for a moment; then end it."""
-
-        async def leave() -> None:
-            await asyncio.wait({asking}, timeout=GRACE_SECONDS)
-            if asking.done() and not asking.cancelled() and asking.exception() is None:
-                self.free.append(worker)
-                return
-            asking.cancel()
-            await self._end(worker)
-
-        task = asyncio.ensure_future(leave())
-        self.leaving.add(task)
-        task.add_done_callback(self.leaving.discard)
-
-    async def _end(self, worker: Worker) -> None:
-        self.everyone.discard(worker)
-        await worker.end()
-
     def forget(self, session: int) -> None:
-        """No worker needs to know this session any more."""
-        for worker in self.everyone:
+        """No worker needs to know this session any more, once it has nothing to do for it."""
+        for worker in self.free:
             worker.forget(session)
 
     async def close(self) -> None:
         """End all workers."""
         for worker in list(self.everyone):
-            await self._end(worker)
+            await worker.end()
