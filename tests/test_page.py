@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from parts import Part, free_port, get_json
 from viewers import Watched, chromium
@@ -31,6 +31,8 @@ VIEWS = {
     "Rows": ("Datagrid", [], []),
 }
 """The ready-made views of the stock table: plugin, group_by, split_by."""
+
+SIZE: ViewportSize = {"width": 1000, "height": 640}
 
 Visit = Callable[..., Watched]
 
@@ -61,7 +63,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def visits(browser: Browser, demo: str) -> Iterator[Visit]:
     """`visits()` opens the page, with a view drawn: as a new visitor's, but of one whose browser has the files."""
-    context = browser.new_context(bypass_csp=True, color_scheme="dark")
+    # Motion unwanted: the page draws once a second, which leaves the machine to the tests.
+    context = browser.new_context(bypass_csp=True, color_scheme="dark", reduced_motion="reduce", viewport=SIZE)
     context.add_init_script("sessionStorage.visited || localStorage.clear(); sessionStorage.visited = true;")
 
     def visits(path: str = "/") -> Watched:
@@ -336,6 +339,8 @@ def test_colours_follow_the_system_until_the_visitor_chooses(visit: Visit) -> No
 def test_nothing_of_the_page_moves_where_motion_is_unwanted(visit: Visit) -> None:
     dot = "return getComputedStyle(document.querySelector('#state'), '::before').animationName"
     watched = visit()
+    watched.page.emulate_media(reduced_motion="no-preference")
+    choose(watched, "Grid")
     watched.state("live")
     assert watched.until(dot) == "beat"
     assert watched.saved()["columns_config"]["close"]["bg_mode"] == "pulse"

@@ -122,7 +122,9 @@ class Watched:
 
     def __init__(self, where: Browser | BrowserContext, outage: bool = False) -> None:
         # Playwright's own waiting evaluates code in the page, which its Content-Security-Policy forbids.
-        self.context = where.new_context(bypass_csp=True) if isinstance(where, Browser) else where
+        self.context = (
+            where.new_context(bypass_csp=True, reduced_motion="reduce") if isinstance(where, Browser) else where
+        )
         self.outage = outage
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
