@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from parts import Part, free_port, get_json
+from parts import Part, free_port, get_json, sql
 from waiting import eventually
 
 Start = Callable[..., Part]
@@ -51,12 +51,23 @@ def start(tmp_path: Path) -> Iterator[Start]:
         part.kill()
 
 
-@pytest.fixture
-def taos_port(start: Start) -> int:
-    """The port of an embedded server that listens."""
+@pytest.fixture(scope="session")
+def running_taos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of an embedded server that all tests share, as it takes a while to start."""
     port = free_port()
-    start("-m", "embedded", "--port", str(port)).says("listening")
-    return port
+    part = Part(tmp_path_factory.mktemp("taos") / "embedded.log", "-m", "embedded", "--port", str(port))
+    part.says("listening", 60)
+    yield port
+    part.kill()
+
+
+@pytest.fixture
+def taos_port(running_taos: int) -> int:
+    """The port of an embedded server with nothing in it."""
+    for (name,) in sql(running_taos, "SHOW DATABASES"):
+        if not name.endswith("_schema"):
+            sql(running_taos, f"DROP DATABASE `{name}`")
+    return running_taos
 
 
 @pytest.fixture
