@@ -3,25 +3,30 @@
 set -euo pipefail
 
 readonly image=${TAOS_IMAGE:-tdengine/tsdb:3.4.2.8} name=prsp-tdengine volume=prsp-tdengine-data
-readonly without="; ./run.sh works without Docker"
+readonly without="; ./run.sh works without Docker" no_error='"code": ?0[,}]'
 
 usage() {
   cat <<HELP
-Usage: ./docker.sh [--no-pull] [--timeout 120]
-       ./docker.sh --stop
+Usage: ./docker.sh [--no-pull] [--timeout 120] [--benchmark [-t 100] [-n 1000] [-y]]
+       ./docker.sh --stop [--remove-data [-y]]
 
 Starts TDengine ($image) as the container $name and waits until
 it answers SQL. A running container is used as it is, a stopped one is started
 again. Its ports 6041 and 6030 are open to this machine only; its data is in the
 Docker volume $volume and outlives the container.
 
-  --no-pull     use the image that is here already
-  --timeout N   wait this many seconds for TDengine to answer (120)
-  --stop        stop the container; its data stays
-  --help        show this
+  --no-pull      use the image that is here already
+  --timeout N    wait this many seconds for TDengine to answer (120)
+  --benchmark    run taosBenchmark in the container: it fills the super table
+                 meters of the database test, one row a second until now
+  -t N, -n N     with so many child tables (100) of so many rows (1000)
+  --stop         stop the container; its data stays
+  --remove-data  with --stop: delete the container and its data
+  -y             do not ask before a database or the data is deleted
+  --help         show this
 
 TAOS_IMAGE names another image, TAOS_PORT another port than 6041 on this side,
-for a container that is new. --benchmark comes later.
+for a container that is new.
 HELP
 }
 
@@ -30,18 +35,28 @@ fail() {
   exit "${2:-1}"
 }
 
-pull=yes stop=no timeout=120
+is_count() {
+  [[ $1 =~ ^[1-9][0-9]{0,7}$ ]]
+}
+
+pull=yes stop=no remove=no benchmark=no sure=no timeout=120 tables='' rows=''
 while [ $# -gt 0 ]; do
   case $1 in
     --no-pull) pull=no ;;
     --stop) stop=yes ;;
-    --timeout)
-      [ $# -gt 1 ] || fail "--timeout needs a number of seconds: see ./docker.sh --help" 2
-      timeout=$2
+    --remove-data) remove=yes ;;
+    --benchmark) benchmark=yes ;;
+    -y) sure=yes ;;
+    --timeout | -t | -n)
+      [ $# -gt 1 ] || fail "$1 needs a number: see ./docker.sh --help" 2
+      case $1 in
+        --timeout) timeout=$2 ;;
+        -t) tables=$2 ;;
+        -n) rows=$2 ;;
+      esac
       shift
       ;;
     --timeout=*) timeout=${1#*=} ;;
-    --benchmark) fail "--benchmark comes later: start without it, and fill the tables with producer.py" 2 ;;
     -h | --help)
       usage
       exit 0
@@ -50,9 +65,16 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[[ $timeout =~ ^[1-9][0-9]{0,4}$ ]] || fail "--timeout takes a number of seconds, not '$timeout'" 2
+is_count "$timeout" || fail "--timeout takes a number of seconds, not '$timeout'" 2
+is_count "${tables:-1}" || fail "-t takes a number of tables, not '$tables'" 2
+is_count "${rows:-1}" || fail "-n takes a number of rows, not '$rows'" 2
+[ "$benchmark" = yes ] || [ -z "$tables$rows" ] || fail "-t and -n go with --benchmark" 2
+[ "$stop" = yes ] || [ "$remove" = no ] || fail "--remove-data goes with --stop" 2
+[ "$stop" = no ] || [ "$benchmark" = no ] || fail "--benchmark and --stop do not go together" 2
 readonly port=${TAOS_PORT:-6041}
 [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || fail "TAOS_PORT is a port number, not '$port'"
+[ "$benchmark" = no ] || [ "${TAOS_USER:-root}:${TAOS_PASSWORD:-taosdata}" = root:taosdata ] ||
+  fail "taosBenchmark takes a password on its command line only, where others can read it: unset TAOS_USER and TAOS_PASSWORD"
 
 unset CDPATH
 cd -P -- "$(dirname -- "$0")"
@@ -65,16 +87,42 @@ if ! error=$(docker version --format '{{.Server.Version}}' 2>&1); then
   esac
 fi
 
-state=$(docker container inspect --format '{{.State.Status}}' "$name" 2>/dev/null) || state=missing
+state_of_container() {
+  docker container inspect --format '{{.State.Status}}' "$name" 2>/dev/null || echo missing
+}
+
+# Asks the question $1, unless -y has answered it. No answer is a no.
+agreed() {
+  local answer=''
+  [ "$sure" = no ] || return 0
+  printf '%s [y/N] ' "$1"
+  read -r answer || echo
+  case $answer in
+    [Yy] | [Yy][Ee][Ss]) ;;
+    *) return 1 ;;
+  esac
+}
+
+state=$(state_of_container)
 
 if [ "$stop" = yes ]; then
+  if [ "$remove" = yes ]; then
+    agreed "Delete the container $name and its data, the volume $volume?" || fail "nothing was deleted (-y deletes without asking)"
+  fi
   case $state in
     missing | exited | created | dead) echo "The container $name is not running" ;;
     *)
       docker stop "$name" >/dev/null || fail "cannot stop the container $name"
-      echo "Stopped the container $name; its data stays in the volume $volume"
+      echo "Stopped the container $name"
       ;;
   esac
+  if [ "$remove" = yes ]; then
+    if [ "$state" != missing ]; then docker rm "$name" >/dev/null || fail "cannot delete the container $name"; fi
+    if docker volume inspect "$volume" >/dev/null 2>&1; then
+      docker volume rm "$volume" >/dev/null || fail "cannot delete the volume $volume"
+    fi
+    echo "Deleted the container $name and its data"
+  fi
   exit 0
 fi
 
@@ -93,6 +141,14 @@ last_line() {
   printf '%s' "$1" | tail -n 1
 }
 
+explain_start() {
+  case $1 in
+    *:6030*"port is already allocated"* | *:6030*"address already in use"*) fail "port 6030, TDengine's own, is taken: stop what listens there$without" ;;
+    *"port is already allocated"* | *"address already in use"*) fail "port $port is taken: stop what listens there, or choose another: TAOS_PORT=6141 ./docker.sh$without" ;;
+    *) fail "cannot start the container $name: $(last_line "$1")$without" ;;
+  esac
+}
+
 case $state in
   running) ;;
   missing)
@@ -108,11 +164,11 @@ case $state in
     if ! error=$(docker run --detach --name "$name" --publish "127.0.0.1:$port:6041" --publish 127.0.0.1:6030:6030 \
       --volume "$volume:/var/lib/taos" "$image" 2>&1); then
       docker rm "$name" >/dev/null 2>&1 || true # it never ran
-      fail "cannot start the container: $(last_line "$error")$without"
+      explain_start "$error"
     fi
     ;;
   paused) docker unpause "$name" >/dev/null || fail "cannot resume the container $name" ;;
-  *) error=$(docker start "$name" 2>&1) || fail "cannot start the container $name: $(last_line "$error")" ;;
+  *) error=$(docker start "$name" 2>&1) || explain_start "$error" ;;
 esac
 
 published=$(docker port "$name" 6041/tcp 2>/dev/null | head -n 1) || published=''
@@ -120,7 +176,7 @@ published=$(docker port "$name" 6041/tcp 2>/dev/null | head -n 1) || published='
   fail "the container $name is at port ${published##*:}: use TAOS_PORT=${published##*:}, or remove it with 'docker rm -f $name' (its data stays)"
 
 # The password goes by the environment or standard input: a command line shows in the list of processes.
-answers() {
+query() {
   if command -v curl >/dev/null; then
     printf 'user = "%s:%s"\n' "${TAOS_USER:-root}" "${TAOS_PASSWORD:-taosdata}" |
       curl --silent --max-time 3 --noproxy '*' --config - --data 'show databases' "http://127.0.0.1:$port/rest/sql" 2>/dev/null
@@ -134,16 +190,45 @@ headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()
 connection.request("POST", "/rest/sql", "show databases", headers)
 print(connection.getresponse().read().decode())
 ' "$port" 2>/dev/null
-  fi | grep -qE '"code": ?0[,}]'
+  fi
+}
+
+# True where TDengine answers; sets databases to what it says.
+answers() {
+  databases=$(query) && [[ $databases =~ $no_error ]]
+}
+
+give_up() {
+  if [ -t 1 ]; then echo; fi
+  docker logs --tail 10 "$name" >&2 || true
+  fail "$1: the end of its log is above$without"
 }
 
 echo "Waiting for TDengine at localhost:$port ..."
 SECONDS=0
 until answers; do
-  if [ "$SECONDS" -ge "$timeout" ]; then
-    docker logs --tail 10 "$name" >&2 || true
-    fail "TDengine does not answer after $timeout s: the end of its log is above$without"
-  fi
+  [ "$SECONDS" -lt "$timeout" ] || give_up "TDengine does not answer after $timeout s"
+  case $(state_of_container) in
+    exited | dead | missing) give_up "TDengine ended" ;;
+  esac
+  if [ -t 1 ]; then printf '\r%s of %s s ' "$SECONDS" "$timeout"; fi
   sleep 0.5
 done
+if [ -t 1 ]; then printf '\r'; fi
 echo "TDengine answers at localhost:$port (container $name; ./docker.sh --stop stops it)"
+
+[ "$benchmark" = yes ] || exit 0
+tables=${tables:-100} rows=${rows:-1000}
+case $databases in
+  *'["test"'*)
+    agreed "taosBenchmark drops the database test, which is there, and makes it anew. Go on?" ||
+      fail "the database test was left as it is (-y drops it without asking)"
+    ;;
+esac
+echo "Filling test.meters: $tables tables of $rows rows ..."
+mkdir -p logs
+docker exec "$name" taosBenchmark -y -t "$tables" -n "$rows" -S 1000 -s "$((($(date +%s) - rows) * 1000))" >logs/benchmark.log 2>&1 </dev/null &
+child=$!
+wait "$child" || fail "taosBenchmark failed: logs/benchmark.log says why"
+child=''
+echo "Filled. To see it: venv/bin/python perspective_server.py --database test --table meters"

@@ -1,23 +1,28 @@
 #!/usr/bin/env bash
-# Makes venv/ beside this script and installs the locked requirements into it.
+# Makes venv/ beside this script, installs the locked requirements into it, and fetches TDengine's native client.
 set -euo pipefail
 
+readonly client=3.4.2.8 # the version of docker.sh's image: client and server of the native protocol should agree
+
 usage() {
-  cat <<'HELP'
+  cat <<HELP
 Usage: ./install.sh [--no-client] [--no-profile] [--dev]
 
 Makes venv/ beside this script and installs requirements.lock into it: what
 requirements.txt pins and all that this needs, each package checked by its hash.
-When everything is there already it says so within a second; a half-made venv/
-is made again. pip's output goes to logs/install.log.
+A half-made venv/ is made again; what is there already is left alone. pip's
+output goes to logs/install.log.
 
-  --no-client   do not download TDengine's native client
+Then it downloads TDengine's native client $client to tdengine-client/ (Linux,
+x64 and arm64) and adds tdengine-client/driver to LD_LIBRARY_PATH, in a marked
+block of ~/.bashrc (or of ~/.bash_profile, where that is the only one there is).
+The demo needs neither, as it speaks WebSocket: both are for taospy's module
+taos, which speaks TDengine's native protocol.
+
+  --no-client   do not download the native client
   --no-profile  do not touch ~/.bashrc or ~/.bash_profile
   --dev         also install requirements-dev.lock, as ./test.sh does
   --help        show this
-
-Neither the native client nor a profile is touched yet, with or without these
-options: the demo speaks WebSocket to TDengine and needs no native client.
 
 PYTHON names the Python to use (default: python3, or else a python3.11 to
 python3.14 on the PATH). It must be 3.11 or newer.
@@ -29,10 +34,16 @@ fail() {
   exit "${2:-1}"
 }
 
+warn() {
+  printf 'install.sh: %s\n' "$1" >&2
+}
+
+want_client=yes want_profile=yes
 files=(requirements.lock)
 while [ $# -gt 0 ]; do
   case $1 in
-    --no-client | --no-profile) ;;
+    --no-client) want_client=no ;;
+    --no-profile) want_profile=no ;;
     --dev) files=(requirements.lock requirements-dev.lock) ;;
     -h | --help)
       usage
@@ -45,7 +56,7 @@ done
 
 unset CDPATH
 cd -P -- "$(dirname -- "$0")"
-readonly log=logs/install.log
+readonly log=logs/install.log driver=$PWD/tdengine-client/driver
 
 # Prints the stamp of a finished installation of the requirements file $1, or fails where the venv does not work. The
 # stamp has the place of the venv, because a venv that was moved has an activate script that points to the old place.
@@ -75,9 +86,23 @@ all_installed() {
   done
 }
 
+# Sets archive to what TDengine's downloads call the client for this system, or to nothing where there is none.
+choose_archive() {
+  archive=''
+  case "$(uname -s) $(uname -m)" in
+    "Linux x86_64" | "Linux amd64") archive=tdengine-tsdb-oss-client-$client-linux-x64.tar.gz ;;
+    "Linux aarch64" | "Linux arm64") archive=tdengine-tsdb-oss-client-$client-linux-arm64.tar.gz ;;
+  esac
+}
+
+client_is_there() {
+  [ -e "$driver/libtaos.so" ] && [ "$(cat tdengine-client/.version 2>/dev/null)" = "$client" ]
+}
+
 if all_installed; then
   echo "venv/ is up to date"
-  exit 0
+  if [ "$want_client$want_profile" = nono ]; then exit 0; fi
+  python=venv/bin/python
 fi
 
 readonly is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
@@ -105,9 +130,9 @@ choose_python() {
   fi
   fail "no python3 found: install Python 3.11 or newer (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python)"
 }
-choose_python
+if [ -z "${python:-}" ]; then choose_python; fi
 
-if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+if [ "$python" != venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   fail "$python cannot make a virtual environment: install its venv module (Debian, Ubuntu: sudo apt install python3-venv) and run $0 again"
 fi
 
@@ -119,7 +144,8 @@ interrupted() {
     kill -KILL -- "-$child" 2>/dev/null || kill -KILL "$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
   fi
-  fail "interrupted: run it again to finish venv/" 130
+  rm -rf logs/client
+  fail "interrupted: run it again to finish" 130
 }
 trap interrupted INT TERM HUP
 
@@ -128,8 +154,10 @@ trap interrupted INT TERM HUP
 run() {
   local to=$1 status=0
   shift
-  "$python" -c 'import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])' "$@" </dev/null >&"$to" 2>&1 &
+  set -m
+  "$@" </dev/null >&"$to" 2>&1 &
   child=$!
+  set +m
   wait "$child" || status=$?
   child=''
   return "$status"
@@ -140,14 +168,14 @@ exec 9>logs/install.lock
 run 1 "$python" -c '
 import fcntl, sys, time
 
-for second in range(600):
+for attempt in range(3000):
     try:
         fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
         sys.exit(0)
     except BlockingIOError:
-        if second == 0:
+        if attempt == 0:
             print("Waiting for another install.sh in this directory ...", flush=True)
-        time.sleep(1)
+        time.sleep(0.2)
 sys.exit(1)
 ' || fail "another install.sh has been at work in $PWD for ten minutes: stop it and try again"
 
@@ -199,8 +227,149 @@ complete() {
 
 : >"$log"
 exec 8>>"$log"
-if ! { usable && complete; }; then
-  make_venv
-  complete || fail "the packages are installed but cannot be imported: remove venv/ and run $0 again; pip's output is in $log"
+if [ "$python" != venv/bin/python ]; then
+  if ! { usable && complete; }; then
+    make_venv
+    complete || fail "the packages are installed but cannot be imported: remove venv/ and run $0 again; pip's output is in $log"
+  fi
+  echo "venv/ is ready"
 fi
-echo "venv/ is ready"
+
+# Downloads $1 to the file $2, with a progress bar where there is somebody to see it. Sets reason where it fails.
+download() {
+  local status=0
+  local options=(--fail --location --proto '=https' --proto-redir '=https' --retry 2 --connect-timeout 15 --speed-limit 1000
+    --speed-time 30 --output "$2" "$1")
+  if [ -t 2 ]; then
+    run 2 curl --progress-bar "${options[@]}" || status=$?
+  else
+    run 8 curl --silent --show-error "${options[@]}" || status=$?
+  fi
+  case $status in
+    0) return ;;
+    18) reason="the connection broke off before the end of $1" ;;
+    22) reason="$1 is not to be had" ;;
+    127) reason="curl is not installed" ;;
+    *) reason="$1 cannot be reached (curl says $status): check the network" ;;
+  esac
+  return 1
+}
+
+# Downloads and unpacks the client in logs/client, and moves it to its place when it is whole. Sets reason where it fails.
+fetch_client() {
+  local file name new=logs/client/unpacked
+  rm -rf logs/client
+  mkdir -p "$new" || return 1
+  download "https://downloads.tdengine.com/tdengine-tsdb-oss/$client/$archive" "logs/client/$archive" || return 1
+  if [ "$(wc -c <"logs/client/$archive")" -lt 1000000 ]; then
+    reason="the download is too small to be the client"
+    return 1
+  fi
+  if ! run 8 tar -xzf "logs/client/$archive" --no-same-owner --strip-components 1 -C "$new"; then
+    reason="the downloaded archive is damaged, or there is no room to unpack it ($log says which)"
+    return 1
+  fi
+  if [ ! -s "$new/driver/libtaos.so.$client" ]; then
+    reason="the downloaded archive has no driver/libtaos.so.$client"
+    return 1
+  fi
+  for file in "$new/driver/"*.so.[0-9]*; do
+    name=${file##*/}
+    ln -sf "$name" "$new/driver/${name%%.so.*}.so"
+  done
+  echo "$client" >"$new/.version"
+  if [ -e tdengine-client ]; then mv tdengine-client logs/client/old; fi
+  mv "$new" tdengine-client
+}
+
+install_client() {
+  local archive reason='logs/ cannot be written'
+  choose_archive
+  if [ -z "$archive" ]; then
+    echo "No native client for $(uname -s) $(uname -m): the demo needs none, as it speaks WebSocket"
+  elif client_is_there; then
+    echo "tdengine-client/ is up to date"
+  else
+    echo "Downloading TDengine's native client $client ..."
+    if fetch_client; then
+      echo "tdengine-client/ is ready"
+    else
+      warn "no native client, as $reason. The demo does not need it; taospy's native module (import taos) does: run $0 again to get it"
+    fi
+    rm -rf logs/client
+  fi
+}
+
+# Puts the line $1 into a block of its own in the user's profile, in the place of the block that is there.
+edit_profile() {
+  venv/bin/python -c '
+import os, re, shutil, sys
+
+begin, end = "# >>> TDengine client (install.sh) >>>", "# <<< TDengine client (install.sh) <<<"
+block = f"{begin}\n{sys.argv[1]}\n{end}\n"
+
+
+def read(path):
+    with open(path, errors="surrogateescape", newline="") as file:
+        return file.read()
+
+
+home = os.environ.get("HOME") or os.path.expanduser("~")
+paths = [os.path.join(home, name) for name in (".bashrc", ".bash_profile")]
+try:
+    found = [path for path in paths if os.path.exists(path)]
+    path = ([path for path in found if begin in read(path)] or found or paths)[0]
+    before = read(path) if found else ""
+    after, blocks = re.subn(f"{re.escape(begin)}.*?{re.escape(end)}\n?", lambda _: block, before, count=1, flags=re.S)
+    if not blocks:
+        after = before + "\n" * (not before.endswith("\n")) * bool(before) + block
+    if after == before:
+        sys.exit()
+    target = os.path.realpath(path)
+    with open(target + ".new", "w", errors="surrogateescape", newline="") as file:
+        file.write(after)
+    if found:
+        shutil.copymode(target, target + ".new")
+    os.replace(target + ".new", target)
+except OSError as error:
+    print(f"{error.filename}: {error.strerror}")
+    sys.exit(1)
+print("Added tdengine-client/driver to LD_LIBRARY_PATH in", path, "(new terminals have it)")
+' "$1"
+}
+
+# Says what works: the packages, and the native client where it is there.
+prove() {
+  local said
+  venv/bin/python -c '
+import platform
+from importlib.metadata import version
+
+import perspective, taosws, tornado
+
+packages = ", ".join(f"{name} {version(name)}" for name in ("taos-ws-py", "perspective-python", "tornado"))
+print(f"Works: {packages} (Python {platform.python_version()})")
+' || fail "the packages in venv/ cannot be imported: remove venv/ and run $0 again"
+  [ -e "$driver/libtaos.so" ] || return 0
+  if said=$(LD_LIBRARY_PATH="$driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" venv/bin/python -c '
+import taos
+from taos.cinterface import taos_get_client_info
+
+print(f"taospy {taos.__version__} with the native client {taos_get_client_info()}")
+' 2>&1); then
+    echo "Works: $said"
+  else
+    warn "the native client does not load (${said##*$'\n'}): the demo does not need it; remove tdengine-client/ and run $0 again"
+  fi
+}
+
+if [ "$want_client" = yes ]; then install_client; fi
+if [ "$want_profile" = yes ] && [ -e "$driver/libtaos.so" ]; then
+  line="export LD_LIBRARY_PATH=\"\${LD_LIBRARY_PATH:+\$LD_LIBRARY_PATH:}\"$(printf %q "$driver")"
+  if said=$(edit_profile "$line"); then
+    [ -z "$said" ] || echo "$said"
+  else
+    warn "cannot change a profile ($said): add this line to yours: $line"
+  fi
+fi
+prove

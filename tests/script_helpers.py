@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ["bash", "cat", "chmod", "cp", "dirname", "env", "grep", "head", "id", "mkdir", "rm", "sleep", "tail", "uname"]
+TOOLS = (
+    "bash cat chmod cp date dirname env grep gzip head id ln mkdir mv rm sleep tail tar uname wc"  # no docker, no curl
+).split()
 
 
 @dataclass
@@ -56,9 +58,16 @@ class Checkout:
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         return [line for line in lines if line.startswith(command)]
 
-    def run(self, *command: str, **env: str) -> Result:
+    def run(self, *command: str, input: str = "", **env: str) -> Result:
         done = subprocess.run(
-            command, cwd=self.path, env=self.env | env, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=self.path,
+            env=self.env | env,
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 

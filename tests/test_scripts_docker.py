@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,27 @@ RUN = (
     "docker run --detach --name prsp-tdengine --publish 127.0.0.1:6041:6041 --publish 127.0.0.1:6030:6030"
     f" --volume prsp-tdengine-data:/var/lib/taos {IMAGE}"
 )
-# docker's first word is looked up in the environment: DOCKER_pull="exit 1" makes `docker pull` fail.
+FILL = "docker exec prsp-tdengine taosBenchmark -y -t {} -n {} -S 1000 -s {}"
+
+# docker's first word is looked up in the environment: DOCKER_pull="exit 1" makes `docker pull` fail. STATE is the
+# container's state until something changes it.
 DOCKER = """
-case "$1 $2" in
-  "container inspect") [ -n "${STATE:-}" ] && echo "$STATE" || exit 1 ;;
-  "port prsp-tdengine") echo "${PUBLISHED:-127.0.0.1:6041}" ;;
-  "logs --tail") echo "taosd: out of luck" ;;
-esac
 does=DOCKER_$1
 eval "${!does:-}"
+state=$0.state
+case "$1 $2" in
+  "container inspect")
+    [ ! -e "$state" ] || read -r STATE <"$state"
+    [ -n "${STATE:-}" ] && echo "$STATE" || exit 1 ;;
+  "port prsp-tdengine") echo "${PUBLISHED:-127.0.0.1:6041}" ;;
+  "logs --tail") echo "taosd: out of luck" ;;
+  "run --detach" | "start "* | "unpause "*) echo "${BECOMES:-running}" >"$state" ;;
+  "stop "*) echo exited >"$state" ;;
+esac
 """
-READY = 'echo \'{"code":0,"column_meta":[],"data":[],"rows":0}\''
+READY = 'echo \'{"code":0,"column_meta":[],"data":[["information_schema"]],"rows":1}\''
+TAKEN = "driver failed: Bind for 127.0.0.1:{} failed: port is already allocated."
+HAS_TEST = 'echo \'{"code":0,"column_meta":[],"data":[["information_schema"],["test"]],"rows":2}\''
 
 
 @pytest.fixture
@@ -39,6 +50,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def actions(checkout: Checkout) -> list[str]:
     """What changes something: docker's command lines without the questions."""
     questions = ("docker version", "docker container inspect", "docker image inspect", "docker port", "docker logs")
+    questions += ("docker volume inspect",)
     return [call for call in checkout.calls("docker") if not call.startswith(questions)]
 
 
@@ -120,13 +132,28 @@ def test_a_tdengine_that_never_answers_is_given_up_with_the_end_of_its_log(check
     assert "TDengine does not answer after 1 s" in message
 
 
+@pytest.mark.parametrize("becomes", ["exited", "dead"])
+def test_a_tdengine_that_ends_is_given_up_at_once_with_the_end_of_its_log(checkout: Checkout, becomes: str) -> None:
+    checkout.stub("curl", "exit 7")
+    result = checkout.run("./docker.sh", BECOMES=becomes)
+    assert result.status == 1
+    assert result.err.startswith("taosd: out of luck\ndocker.sh: TDengine ended")
+    assert len(checkout.calls("curl")) == 1
+
+
 @pytest.mark.parametrize(
     ("env", "words"),
     [
         ({"DOCKER_version": "echo permission denied >&2; exit 1"}, "you may not use Docker"),
         ({"DOCKER_version": "echo Cannot connect to the Docker daemon >&2; exit 1"}, "daemon does not answer"),
         ({"DOCKER_pull": "exit 1"}, f"cannot pull {IMAGE}: check the network"),
-        ({"DOCKER_run": "echo; echo port is already allocated >&2; exit 125"}, "port is already allocated"),
+        ({"DOCKER_run": "echo; echo no room >&2; exit 125"}, "cannot start the container prsp-tdengine: no room"),
+        ({"DOCKER_run": f"echo '{TAKEN.format(6041)}' >&2; exit 125"}, "port 6041 is taken: stop what listens there"),
+        ({"DOCKER_run": f"echo '{TAKEN.format(6030)}' >&2; exit 125"}, "port 6030, TDengine's own, is taken"),
+        (
+            {"STATE": "exited", "DOCKER_start": f"echo '{TAKEN.format(6041)}' >&2; exit 1"},
+            "or choose another: TAOS_PORT=6141 ./docker.sh",
+        ),
     ],
 )
 def test_a_failure_is_one_line_that_names_the_way_without_docker(
@@ -166,11 +193,91 @@ def test_stop_stops_what_runs_and_deletes_nothing(checkout: Checkout, state: str
     assert actions(checkout) == action
 
 
+def test_stop_with_remove_data_deletes_container_and_volume(checkout: Checkout) -> None:
+    result = checkout.run("./docker.sh", "--stop", "--remove-data", "-y", STATE="running")
+    assert (result.status, result.err) == (0, "")
+    assert actions(checkout) == [
+        "docker stop prsp-tdengine",
+        "docker rm prsp-tdengine",
+        "docker volume rm prsp-tdengine-data",
+    ]
+
+
+def test_remove_data_also_deletes_a_volume_that_is_left_without_a_container(checkout: Checkout) -> None:
+    assert checkout.run("./docker.sh", "--stop", "--remove-data", "-y").status == 0
+    assert actions(checkout) == ["docker volume rm prsp-tdengine-data"]
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("Yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_remove_data_asks_first_and_takes_only_yes_for_an_answer(checkout: Checkout, answer: str, status: int) -> None:
+    result = checkout.run("./docker.sh", "--stop", "--remove-data", input=answer, STATE="exited")
+    assert result.status == status
+    assert "Delete the container prsp-tdengine and its data, the volume prsp-tdengine-data? [y/N]" in result.out
+    if status:
+        assert "nothing was deleted" in result.error()
+        assert actions(checkout) == []
+
+
+def filled(checkout: Checkout) -> tuple[str, str, int]:
+    """Tables and rows of the one call of taosBenchmark, and its first timestamp, in seconds."""
+    (call,) = checkout.calls("docker exec")
+    words = call.split()
+    assert call == FILL.format(words[6], words[8], words[12])
+    return words[6], words[8], int(words[12]) // 1000
+
+
+def test_benchmark_fills_meters_with_a_row_a_second_until_now_and_says_how_to_see_it(checkout: Checkout) -> None:
+    before = int(time.time())
+    result = checkout.run("./docker.sh", "--benchmark")
+    after = int(time.time())
+    assert (result.status, result.err) == (0, "")
+    tables, rows, first = filled(checkout)
+    assert (tables, rows) == ("100", "1000")
+    assert before <= first + 1000 <= after
+    assert "perspective_server.py --database test --table meters" in result.out.splitlines()[-1]
+
+
+def test_benchmark_takes_another_size(checkout: Checkout) -> None:
+    assert checkout.run("./docker.sh", "--benchmark", "-t", "3", "-n", "60", STATE="running").status == 0
+    assert filled(checkout)[:2] == ("3", "60")
+
+
+@pytest.mark.parametrize(("options", "answer", "fills"), [((), "y\n", True), ((), "", False), (("-y",), "", True)])
+def test_benchmark_asks_before_it_drops_the_database_test(
+    checkout: Checkout, options: tuple[str, ...], answer: str, fills: bool
+) -> None:
+    checkout.stub("curl", HAS_TEST)
+    result = checkout.run("./docker.sh", "--benchmark", *options, input=answer, STATE="running")
+    assert result.status == (0 if fills else 1)
+    assert ("drops the database test" in result.out) == (not options)
+    assert bool(checkout.calls("docker exec")) == fills
+    if not fills:
+        assert "the database test was left as it is" in result.error()
+
+
+def test_a_benchmark_that_fails_is_one_line_that_names_its_log(checkout: Checkout) -> None:
+    result = checkout.run("./docker.sh", "--benchmark", STATE="running", DOCKER_exec="echo no disk; exit 1")
+    assert result.status == 1
+    assert "taosBenchmark failed: logs/benchmark.log says why" in result.error()
+    assert (checkout.path / "logs/benchmark.log").read_text() == "no disk\n"
+
+
+def test_benchmark_shows_no_password_of_the_users_to_others(checkout: Checkout) -> None:
+    result = checkout.run("./docker.sh", "--benchmark", TAOS_PASSWORD="secret")
+    assert result.status == 1
+    assert "unset TAOS_USER and TAOS_PASSWORD" in result.error()
+    assert checkout.calls() == []
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--nonsense"], "unknown option --nonsense"),
-        (["--benchmark"], "--benchmark comes later"),
+        (["--benchmark", "-t"], "-t needs a number"),
+        (["--benchmark", "-n", "many"], "-n takes a number of rows, not 'many'"),
+        (["-t", "5"], "-t and -n go with --benchmark"),
+        (["--remove-data"], "--remove-data goes with --stop"),
+        (["--stop", "--benchmark"], "do not go together"),
         (["--timeout"], "--timeout needs a number"),
         (["--timeout", "soon"], "--timeout takes a number of seconds, not 'soon'"),
     ],
