@@ -71,12 +71,12 @@ names=() pids=()
 step='' watchdog='' container=no live=no
 
 # Sends signal $1 to all parts but $2. Every part is the leader of a process group of its own, so this reaches the
-# processes that it started, too. A part that was started this moment may not have its group yet.
+# processes that it started, too.
 signal_parts() {
   local i
   for ((i = 0; i < ${#pids[@]}; i++)); do
     [ "${names[i]}" != "${2:-}" ] || continue
-    kill "-$1" -- "-${pids[i]}" 2>/dev/null || kill "-$1" "${pids[i]}" 2>/dev/null || true
+    kill "-$1" -- "-${pids[i]}" 2>/dev/null || true
   done
 }
 
@@ -85,7 +85,7 @@ parts_run() {
   local i
   for ((i = 0; i < ${#pids[@]}; i++)); do
     [ "${names[i]}" != "${1:-}" ] || continue
-    if kill -0 -- "-${pids[i]}" 2>/dev/null || kill -0 "${pids[i]}" 2>/dev/null; then return 0; fi
+    if kill -0 -- "-${pids[i]}" 2>/dev/null; then return 0; fi
   done
   return 1
 }
@@ -143,12 +143,13 @@ run_step() {
 run_step ./install.sh --no-client --no-profile || exit 1
 
 # Asks the network with the venv's Python: curl may be missing, and bash's own connections have no time limit.
+# Asks again and again, until the answer is "yes" or "live", but for $1 seconds at most.
 #   free PORT            prints why localhost's PORT cannot be used, or nothing
 #   tdengine HOST PORT   prints "yes", "no: <reason>" where nothing can be reached, or "other" where it is not TDengine
 #   status PORT          prints "live", or what the server says instead
 ask() {
   "$python" -c '
-import base64, http.client, json, socket, sys
+import base64, http.client, json, socket, sys, time
 from os import environ
 
 
@@ -208,14 +209,18 @@ def status(port):
         return "the server does not answer"
 
 
-print({"free": free, "tdengine": tdengine, "status": status}[sys.argv[1]](*sys.argv[2:-1], int(sys.argv[-1])))
+question = {"free": free, "tdengine": tdengine, "status": status}[sys.argv[2]]
+end = time.monotonic() + float(sys.argv[1])
+while (answer := question(*sys.argv[3:-1], int(sys.argv[-1]))) not in ("yes", "live") and time.monotonic() < end:
+    time.sleep(0.05)
+print(answer)
 ' "$@"
 }
 
-answer=$(ask free "$port")
+answer=$(ask 0 free "$port")
 [ -z "$answer" ] || fail "port $port is $answer: choose another one, for instance ./run.sh --port 8180"
 
-answer=$(ask tdengine "$TAOS_HOST" "$TAOS_PORT")
+answer=$(ask 0 tdengine "$TAOS_HOST" "$TAOS_PORT")
 case $answer in
   yes) ;;
   no:*)
@@ -232,10 +237,10 @@ mkdir -p "$logs"
 : >"$logs/pids"
 
 # Where this script is killed outright and no trap runs, the watchdog ends the parts.
+set -m
 "$python" -c '
 import os, signal, sys, time
 
-os.setpgid(0, 0)
 while os.getppid() == int(sys.argv[1]):
     time.sleep(0.2)
 with open(sys.argv[2]) as file:
@@ -246,13 +251,15 @@ with open(sys.argv[2]) as file:
             pass
 ' "$$" "$logs/pids" </dev/null >/dev/null 2>&1 &
 watchdog=$!
+set +m
 disown "$watchdog" 2>/dev/null || true # bash is not to comment on its end, nor on a part's
 
 start() {
   local name=$1
   shift
-  "$python" -c 'import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])' "$python" "$@" \
-    </dev/null >"$logs/$name.log" 2>&1 &
+  set -m # a process group of its own
+  "$python" "$@" </dev/null >"$logs/$name.log" 2>&1 &
+  set +m
   echo "$!" >>"$logs/pids"
   names+=("$name") pids+=("$!")
   disown "$!" 2>/dev/null || true
@@ -281,20 +288,19 @@ else
   echo "TDengine: the embedded server at $TAOS_HOST:$TAOS_PORT (not a database to keep data in)"
   start embedded -m embedded --address "$here" --port "$TAOS_PORT"
   SECONDS=0
-  until [ "$(ask tdengine "$TAOS_HOST" "$TAOS_PORT")" = yes ]; do
+  until [ "$(ask 0.5 tdengine "$TAOS_HOST" "$TAOS_PORT")" = yes ]; do
     check_parts
     [ "$SECONDS" -lt 20 ] || fail "the embedded server does not answer after 20 s: see $logs/embedded.log"
-    sleep 0.1
   done
 fi
 
 start producer producer.py
 start perspective_server perspective_server.py --port "$port"
 SECONDS=0
-until state=$(ask status "$port") && [ "$state" = live ]; do
+until state=$(ask 0.5 status "$port") && [ "$state" = live ]; do
   check_parts
   [ "$SECONDS" -lt 60 ] || fail "no rows on the page after 60 s ($state): see the logs in $logs/"
-  if [ "$SECONDS" -lt 8 ]; then sleep 0.1; else sleep 1; fi
+  if [ "$SECONDS" -ge 8 ]; then sleep 1; fi
 done
 check_parts
 live=yes

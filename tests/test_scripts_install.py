@@ -349,7 +349,7 @@ def test_the_client_is_downloaded_for_this_system_over_https_and_unpacked(instal
     assert (result.status, result.err) == (0, "")
     (curl,) = installed.calls("curl")
     assert curl.endswith(" " + URL.format("x64"))
-    for option in ("--fail", "--location", r"--proto \=https", r"--proto-redir \=https"):
+    for option in ("--fail", "--location", "--proto =https", "--proto-redir =https"):
         assert f" {option} " in curl
     driver = installed.path / DRIVER
     assert os.readlink(driver / "libtaos.so") == f"libtaos.so.{VERSION}"
