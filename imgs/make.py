@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Take the README's pictures anew, from the running demo: `./run.sh` first, then `venv/bin/python imgs/make.py`."""
+"""Make the README's pictures anew: the views from the running demo (start ./run.sh first), the architecture from its
+drawing, imgs/architecture.svg."""
 
 import argparse
 import os
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 HERE = Path(__file__).parent
 
@@ -13,31 +14,47 @@ PICTURES = [("Grid", "dark"), ("Candles", "dark"), ("Treemap", "light"), ("Heat 
 """The view and the colours of each picture."""
 
 
+def draw(browser: Browser) -> None:
+    """Make a JPEG of the architecture's drawing, twice as large, for sharp screens."""
+    page = browser.new_page(viewport={"width": 1490, "height": 560}, device_scale_factor=2)
+    page.goto((HERE / "architecture.svg").as_uri())
+    page.screenshot(path=HERE / "tdengine_prsp_architecture.jpg", type="jpeg", quality=88)
+    page.close()
+
+
+def photograph(browser: Browser, address: str) -> None:
+    """Open the page, choose each view, and save what it looks like."""
+    # The page's Content-Security-Policy forbids the code that Playwright waits with.
+    context = browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 720})
+    page = context.new_page()
+    page.goto(address)
+    page.locator("nav[aria-busy=false]").wait_for()
+    for view, colours in PICTURES:
+        page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+        page.locator(f"nav button[value='{view}']").click()
+        page.wait_for_timeout(500)
+        page.locator("nav[aria-busy=false]").wait_for()
+        page.locator("#state[data-state=live]").wait_for()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1500)
+        page.evaluate("document.activeElement.blur()")
+        page.screenshot(path=HERE / f"{view.lower().replace(' ', '-')}.png")
+
+
 def main() -> None:
-    """Open the page in Chromium, choose each view, and save what it looks like."""
+    """Open Chromium and make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="http://localhost:8080", help="of the server")
+    parser.add_argument("--only-architecture", action="store_true", help="leave the views as they are")
     parser.add_argument(
         "--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"), help="the browser to use"
     )
     options = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"])
-        # The page's Content-Security-Policy forbids the code that Playwright waits with.
-        context = browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 720})
-        page = context.new_page()
-        page.goto(options.address)
-        page.locator("nav[aria-busy=false]").wait_for()
-        for view, colours in PICTURES:
-            page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
-            page.locator(f"nav button[value='{view}']").click()
-            page.wait_for_timeout(500)
-            page.locator("nav[aria-busy=false]").wait_for()
-            page.locator("#state[data-state=live]").wait_for()
-            page.mouse.move(0, 0)
-            page.wait_for_timeout(1500)
-            page.evaluate("document.activeElement.blur()")
-            page.screenshot(path=HERE / f"{view.lower().replace(' ', '-')}.png")
+        draw(browser)
+        if not options.only_architecture:
+            photograph(browser, options.address)
         browser.close()
 
 
