@@ -57,7 +57,9 @@ def _watch(child: int) -> int:
     if state == "killed":
         print("stopped while TDengine did not answer: the last batch may or may not be stored", file=sys.stderr)
         return 0
-    return os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(status)
+    # Ctrl-C reaches the child, too: what is passed on may find it done, its interpreter ending and its handlers gone.
+    return 0 if state == "stopping" and code == -signal.SIGTERM else code
 
 
 def _stop_event(alive: int) -> threading.Event:
