@@ -50,8 +50,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def actions(checkout: Checkout) -> list[str]:
     """What changes something: docker's command lines without the questions."""
     questions = ("docker version", "docker container inspect", "docker image inspect", "docker port", "docker logs")
-    questions += ("docker volume inspect",)
-    return [call for call in checkout.calls("docker") if not call.startswith(questions)]
+    return [call for call in checkout.calls("docker") if not call.startswith((*questions, "docker volume inspect"))]
 
 
 def test_a_first_run_pulls_the_pinned_image_and_starts_it_on_loopback(checkout: Checkout) -> None:

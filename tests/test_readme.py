@@ -1,0 +1,334 @@
+"""README.md: what it quotes is in the files, what it names exists, and its commands do what it says."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import Message
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from conftest import Start
+from parts import free_port, get_json, sql
+from waiting import eventually
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+EXPLAINED = "create_tdengine_connection create_database create_table gen_data insert_data".split()
+EXPLAINED += "read_tdengine step perspective_thread make_app".split()
+
+
+def section(title: str) -> str:
+    """The text under a heading, down to the next one of its level or above."""
+    (heading,) = re.findall(rf"(?m)^#+ {re.escape(title)}$", README)
+    level = heading.index(" ")
+    return re.split(rf"(?m)^#{{1,{level}}} ", README.split(f"{heading}\n", 1)[1])[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text)
+
+
+def prose(text: str = README) -> str:
+    """The text without its fenced blocks."""
+    return re.sub(r"(?ms)^```\w*\n.*?^```$", "", text)
+
+
+@pytest.mark.parametrize("script", ["producer.py", "perspective_server.py"])
+def test_the_code_that_is_explained_is_the_code_of_the_files(script: str) -> None:
+    text = section(f"`{script}`")
+    named = {script, *re.findall(r"`(\w+\.py)`", text)}
+    sources = [(ROOT / name).read_text() for name in named]
+    quoted = blocks(text, "python")
+    assert quoted
+    for code in quoted:
+        # Code is quoted without its indentation, which may be any.
+        found = [indent for indent in range(0, 20, 4) if any(textwrap.indent(code, " " * indent) in s for s in sources)]
+        assert found, f"not in {named}:\n{code}"
+
+
+def test_each_function_of_the_seed_is_explained() -> None:
+    text = section("Explained")
+    assert [name for name in EXPLAINED if f"`{name}()`" not in text] == []
+
+
+def test_every_link_and_picture_leads_somewhere() -> None:
+    headings = re.findall(r"(?m)^#+ (.*)$", README)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) > 20
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in anchors, link
+        elif not link.startswith("https://"):
+            assert (ROOT / link).is_file(), link
+    for link in re.findall(r"\]\(README\.md#([^)]+)\)", (ROOT / "SECURITY.md").read_text()):
+        assert link in anchors, link
+
+
+def test_every_file_that_it_names_exists_or_is_made() -> None:
+    made = {"logs/install.log", "tdengine-client/examples"}
+    named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|sh|html|js|log|svg|txt|lock))`", prose()))
+    assert {"producer.py", "index.html", "install.sh"} <= named
+    for name in named - made:
+        assert (ROOT / name).exists() or (ROOT / "page" / name).exists(), name
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What each script says to --help."""
+    commands = {name: [f"./{name}"] for name in ("run.sh", "install.sh", "docker.sh", "test.sh")}
+    for name in ("producer.py", "perspective_server.py", "imgs/make.py", "-m embedded"):
+        commands[name] = [sys.executable, *name.split()]
+    running = {
+        name: subprocess.Popen([*command, "--help"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for name, command in commands.items()
+    }
+    return {name: process.communicate(timeout=30)[0] for name, process in running.items()}
+
+
+def options(text: str) -> set[str]:
+    """The long options in a text."""
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+
+
+def test_every_option_that_it_names_exists(helps: dict[str, str]) -> None:
+    known = options(" ".join(helps.values()))
+    assert options(prose()) - known == set()
+
+
+def test_every_command_takes_the_options_that_it_is_given(helps: dict[str, str]) -> None:
+    inline = re.findall(r"`([^`\n]+)`", prose())
+    seen = 0
+    for line in [*"\n".join(blocks(README, "sh")).splitlines(), *inline]:
+        for name, text in helps.items():
+            before, found, after = line.partition(name)
+            if found and (not before or before[-1] in "/ "):
+                assert options(after) <= options(text), line
+                seen += bool(options(after))
+    assert seen >= 8
+
+
+def test_every_variable_that_it_names_is_read_by_a_program(helps: dict[str, str]) -> None:
+    sources = [path.read_text() for path in [*ROOT.glob("*.sh"), *ROOT.glob("*.py")]]
+    text = "\n".join([*sources, *helps.values()])
+    named = set(re.findall(r"\b(?:TAOS|PSP)_[A-Z]+\b", README))
+    assert {"TAOS_TABLE", "PSP_TOKEN"} <= named
+    assert [name for name in named if name not in text] == []
+
+
+def test_every_symptom_is_one_that_a_test_produces() -> None:
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py") if path != Path(__file__))
+    symptoms = re.findall(r"(?m)^\| `([^`]+)`", section("Troubleshooting"))
+    assert len(symptoms) > 10
+    assert [symptom for symptom in symptoms if symptom not in tests] == []
+
+
+def test_the_architectures_drawing_names_files_that_are_there() -> None:
+    drawing = (ROOT / "imgs/architecture.svg").read_text()
+    assert (ROOT / "imgs/tdengine_prsp_architecture.jpg").read_bytes()[:2] == b"\xff\xd8"
+    for name in re.findall(r"\b\w+\.(?:py|sh|html)\b", drawing):
+        assert (ROOT / name).exists(), name
+
+
+class Newcomer:
+    """A copy of the checkout as a newcomer has it once the packages and the client are there, and a shell in it.
+
+    Its ports are free ones: those of the README are written over in each command.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "a check out"
+        shutil.copytree(ROOT, self.path, ignore=shutil.ignore_patterns("venv", ".*", "tests", "logs", "benchmarks"))
+        home = directory / "home"
+        home.mkdir()
+        driver = self.path / "tdengine-client/driver"
+        driver.mkdir(parents=True)
+        version = re.findall(r"libtaos\.so\.([\d.]+\d)", README)[0]
+        (driver / f"libtaos.so.{version}").touch()
+        (driver / "libtaos.so").symlink_to(f"libtaos.so.{version}")
+        (driver.parent / ".version").write_text(version + "\n")
+        self.make_venv()
+        self.taos_port, self.port = free_port(), free_port()
+        hidden = {"DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH"}
+        self.env = {name: value for name, value in os.environ.items() if name not in hidden}
+        self.env |= {"HOME": str(home), "TAOS_PORT": str(self.taos_port), "PYTHONUNBUFFERED": "1"}
+
+    def make_venv(self) -> None:
+        """A venv that has the packages of the one that runs the tests, with the stamp of install.sh."""
+        venv = self.path / "venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+        (packages,) = venv.glob("lib/python*/site-packages")
+        (real,) = Path(sys.prefix).glob("lib/python*/site-packages")
+        (packages / "real.pth").write_text(f"{real}\n")
+        digest = sha256((self.path / "requirements.lock").read_bytes()).hexdigest()
+        stamp = f"{digest} {sys.version_info[0]}.{sys.version_info[1]} {venv}\n"
+        (venv / ".installed-requirements.lock").write_text(stamp)
+
+    def on_free_ports(self, command: str) -> str:
+        """The command as it is written, but for its ports."""
+        command = command.replace("localhost:6041", f"localhost:{self.taos_port}")
+        command = command.replace("localhost:8080", f"localhost:{self.port}")
+        command = re.sub(r"(?m)^(\./run\.sh.*|.*perspective_server\.py.*)$", rf"\1 --port {self.port}", command)
+        return re.sub(r"(?m)^(.*-m embedded)$", rf"\1 --port {self.taos_port}", command)
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        bash = ["bash", "-ec", self.on_free_ports(command)]
+        return subprocess.run(
+            bash, cwd=self.path, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    @contextmanager
+    def running(self, command: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command that does not end by itself, in a terminal of its own, and end it as Ctrl-C does."""
+        with subprocess.Popen(
+            ["bash", "-ec", self.on_free_ports(command)],
+            cwd=self.path,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+                os.killpg(process.pid, signal.SIGINT)
+                output, _ = process.communicate(timeout=10)
+                assert process.returncode in (0, -signal.SIGINT, 130), (command, process.returncode, output)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def status(self) -> dict[str, Any]:
+        """What the server says of itself; nothing where there is none."""
+        return get_json(f"http://localhost:{self.port}/status")[1]
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Newcomer:
+    return Newcomer(tmp_path)
+
+
+QUICK_START, OWN_TABLE = blocks(README, "sh")[:2]
+
+
+def test_two_commands_lead_from_the_clone_to_the_live_page(newcomer: Newcomer) -> None:
+    clone, run = QUICK_START.splitlines()
+    assert clone == "git clone <this repository> && cd <its folder>"
+    with newcomer.running(run) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Live at"):
+                break
+        assert line.startswith(f"Live at http://localhost:{newcomer.port}")
+        with urllib.request.urlopen(f"http://localhost:{newcomer.port}") as page:
+            assert b"<perspective-viewer" in page.read()
+        assert newcomer.status()["rows"] > 0
+
+
+def test_one_more_command_leads_to_a_table_of_ones_own(newcomer: Newcomer) -> None:
+    with newcomer.running("venv/bin/python -m embedded"):
+        eventually(lambda: listens(newcomer.taos_port), 20)
+        sql(newcomer.taos_port, "CREATE DATABASE power")
+        sql(newcomer.taos_port, "CREATE STABLE power.meters (ts TIMESTAMP, current FLOAT) TAGS (groupid INT)")
+        sql(newcomer.taos_port, "INSERT INTO power.d0 USING power.meters TAGS (1) VALUES (NOW, 10.5)")
+        with newcomer.running(OWN_TABLE.strip().replace("db.example", "localhost")):
+            eventually(lambda: newcomer.status().get("rows") == 1, 20)
+            assert newcomer.status()["table"] == "power.meters"
+
+
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether something listens at a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex((address, port)) == 0
+
+
+def test_every_command_of_getting_started_does_what_it_says(newcomer: Newcomer) -> None:
+    install, client, path, by_hand, docker, embedded, producer, server, ask = blocks(section("Getting started"), "sh")
+
+    installed = newcomer.run(install)
+    assert installed.returncode == 0
+    assert "Works: taos-ws-py" in installed.stdout
+    assert re.search(r"libtaos\.so -> libtaos\.so\.[\d.]+\n", newcomer.run(client).stdout)
+    driver = f"{newcomer.path}/tdengine-client/driver"
+    assert newcomer.run(f"source ~/.bashrc; {path}").stdout.strip().endswith(driver)
+    Path(newcomer.env["HOME"], ".bashrc").unlink()
+    shell = f"LD_LIBRARY_PATH=/mine\n{by_hand}source ~/.bashrc\n{path}"
+    assert newcomer.run(shell).stdout == f"/mine:{driver}\n"
+
+    newcomer.env["PATH"] = without_docker(newcomer.path.parent / "bin")
+    assert "Docker is not installed" in newcomer.run(docker).stderr
+    with newcomer.running(embedded):
+        eventually(lambda: listens(newcomer.taos_port), 20)
+        with newcomer.running(producer), newcomer.running(server):
+            eventually(lambda: newcomer.status().get("rows") == 1000, 30)
+            count, status = newcomer.run(ask).stdout.replace("}{", "}\n{").splitlines()
+            assert re.search(r'"code": ?0\b.*"data": ?\[\[\d{3,}\]\]', count)
+            assert '"state": "live"' in status
+
+
+def without_docker(directory: Path) -> str:
+    """A PATH on which all is that there is on this one, but docker."""
+    directory.mkdir()
+    for place in os.environ["PATH"].split(":"):
+        for found in Path(place).glob("*") if Path(place).is_dir() else ():
+            link = directory / found.name
+            if found.name != "docker" and not link.is_symlink():
+                link.symlink_to(found)
+    return str(directory)
+
+
+def test_the_sql_for_more_than_one_machine_makes_a_table_that_can_be_shown(newcomer: Newcomer) -> None:
+    (statements,) = blocks(section("Growing"), "sql")
+    (show,) = blocks(section("Growing"), "sh")
+    with newcomer.running("venv/bin/python -m embedded"):
+        eventually(lambda: listens(newcomer.taos_port), 20)
+        for statement in statements.strip().split(";\n"):
+            sql(newcomer.taos_port, statement.rstrip(";"))
+        with newcomer.running(f"PATH=venv/bin:$PATH\n{show}"):
+            eventually(lambda: newcomer.status().get("rows") == 1, 20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second address of loopback")
+def test_a_viewer_that_one_of_several_servers_has_let_in_is_let_in_by_the_others(start: Start) -> None:
+    port, token, host = str(free_port()), "a token of sixteen", "demo.example"
+    options = ("--port", port, "--allow-origin", f"https://{host}", "--taos-port", str(free_port()))
+    addresses = [f"127.0.0.{number}" for number in (1, 2)]
+    for address in addresses:
+        start("perspective_server.py", "--address", address, *options, env={"PSP_TOKEN": token})
+    eventually(lambda: all(listens(int(port), address) for address in addresses), 20)
+
+    def page(address: str, query: str = "", cookie: str = "") -> Message:
+        url = f"http://{address}:{port}/{query}"
+        request = urllib.request.Request(url, headers={"Host": host, "Cookie": cookie})
+        with urllib.request.urlopen(request) as answer:
+            assert b"<perspective-viewer" in answer.read()
+            headers: Message = answer.headers
+            return headers
+
+    cookie = page(addresses[0], f"?token={quote(token)}")["Set-Cookie"].split(";")[0]
+    page(addresses[1], cookie=cookie)
+
+
+def test_no_command_is_left_untried_but_those_for_other_machines() -> None:
+    started = blocks(section("Getting started"), "sh")
+    tried = {QUICK_START, OWN_TABLE, *started, *blocks(section("Growing"), "sh"), "./test.sh\n"}
+    rest = [block for block in blocks(README, "sh") if block not in tried]
+    # Two copies side by side: test_scripts_run.py. Sharing: test_access.py.
+    assert all(block in section("Your own table") + section("Sharing it") for block in rest)
+    assert all(shlex.split(block) for block in rest)
