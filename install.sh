@@ -105,22 +105,25 @@ if all_installed; then
   python=venv/bin/python
 fi
 
-readonly is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
+# Prints the real executable of a Python that is new enough: a version manager's shim may not hand a signal on.
+readonly real_executable='
+import sys
 
-# Sets python to the real executable: a version manager's shim may not hand a signal on to what it runs.
+if sys.version_info < (3, 11):
+    sys.exit(1)
+print(sys.executable)
+'
+
+# Sets python.
 choose_python() {
   local candidate old=''
   if [ -n "${PYTHON:-}" ]; then
     "$PYTHON" -c '' 2>/dev/null || fail "PYTHON=$PYTHON does not run: name a Python 3.11 or newer"
-    "$PYTHON" -c "$is_new_enough" || fail "PYTHON=$PYTHON is older than 3.11: name a Python 3.11 or newer"
-    python=$("$PYTHON" -c 'import sys; print(sys.executable)')
+    python=$("$PYTHON" -c "$real_executable") || fail "PYTHON=$PYTHON is older than 3.11: name a Python 3.11 or newer"
     return
   fi
   for candidate in python3 python3.13 python3.12 python3.11 python3.14; do
-    if "$candidate" -c "$is_new_enough" 2>/dev/null; then
-      python=$("$candidate" -c 'import sys; print(sys.executable)')
-      return
-    fi
+    if python=$("$candidate" -c "$real_executable" 2>/dev/null); then return; fi
     if [ -z "$old" ]; then
       old=$("$candidate" -c 'import platform; print(platform.python_version())' 2>/dev/null) || old=''
     fi
@@ -194,8 +197,13 @@ mark_unfinished() {
 # interrupted, moved, or has lost its Python or its pip is not worth keeping.
 usable() {
   local file place have
-  place=$(venv/bin/python -c 'import pip, sys; print("%d.%d" % sys.version_info[:2], sys.prefix)' 2>/dev/null) || return 1
-  venv/bin/python -c "$is_new_enough" || return 1
+  place=$(venv/bin/python -c '
+import pip, sys
+
+if sys.version_info < (3, 11):
+    sys.exit(1)
+print("%d.%d" % sys.version_info[:2], sys.prefix)
+' 2>/dev/null) || return 1
   for file in requirements.lock requirements-dev.lock; do
     have=$(cat "venv/.installed-$file" 2>/dev/null) || continue
     [ "${have#* }" = "$place" ] || return 1

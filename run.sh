@@ -144,7 +144,7 @@ run_step ./install.sh --no-client --no-profile || exit 1
 
 # Asks the network with the venv's Python: curl may be missing, and bash's own connections have no time limit.
 # Asks again and again, until the answer is "yes" or "live", but for $1 seconds at most.
-#   free PORT            prints why localhost's PORT cannot be used, or nothing
+#   start PORT HOST PORT prints why localhost's first PORT cannot be used, or nothing; then a line about the TDengine
 #   tdengine HOST PORT   prints "yes", "no: <reason>" where nothing can be reached, or "other" where it is not TDengine
 #   status PORT          prints "live", or what the server says instead
 ask() {
@@ -209,7 +209,11 @@ def status(port):
         return "the server does not answer"
 
 
-question = {"free": free, "tdengine": tdengine, "status": status}[sys.argv[2]]
+def start(page, host, port):
+    return free(int(page)) + "\n" + tdengine(host, port)
+
+
+question = {"start": start, "tdengine": tdengine, "status": status}[sys.argv[2]]
 end = time.monotonic() + float(sys.argv[1])
 while (answer := question(*sys.argv[3:-1], int(sys.argv[-1]))) not in ("yes", "live") and time.monotonic() < end:
     time.sleep(0.05)
@@ -217,10 +221,10 @@ print(answer)
 ' "$@"
 }
 
-answer=$(ask 0 free "$port")
-[ -z "$answer" ] || fail "port $port is $answer: choose another one, for instance ./run.sh --port 8180"
+answer=$(ask 0 start "$port" "$TAOS_HOST" "$TAOS_PORT")
+reason=${answer%%$'\n'*} answer=${answer#*$'\n'}
+[ -z "$reason" ] || fail "port $port is $reason: choose another one, for instance ./run.sh --port 8180"
 
-answer=$(ask 0 tdengine "$TAOS_HOST" "$TAOS_PORT")
 case $answer in
   yes) ;;
   no:*)

@@ -83,13 +83,18 @@ def checkout(tmp_path: Path) -> Checkout:
     return make_checkout_to_install(tmp_path)
 
 
+def copy(tree: Path, to: Path) -> None:
+    """Copy a directory; ten times as fast as shutil does."""
+    subprocess.run(["cp", "-a", tree, to], check=True)
+
+
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which install.sh has run, and a copy of it beside."""
     checkout = make_checkout_to_install(tmp_path_factory.mktemp("installed"))
     assert checkout.run("./install.sh", "--no-client", "--no-profile").status == 0
     checkout.calls_file.unlink()
-    shutil.copytree(checkout.path.parent, checkout.path.parent.with_suffix(".copy"), symlinks=True)
+    copy(checkout.path.parent, checkout.path.parent.with_suffix(".copy"))
     return checkout
 
 
@@ -98,7 +103,7 @@ def installed(pristine: Checkout) -> Checkout:
     """A checkout in which install.sh has run, as it was right after: at the same place, as a venv cannot be moved."""
     place = pristine.path.parent
     shutil.rmtree(place)
-    shutil.copytree(place.with_suffix(".copy"), place, symlinks=True)
+    copy(place.with_suffix(".copy"), place)
     return replace(pristine, env=dict(pristine.env))
 
 

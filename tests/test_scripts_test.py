@@ -1,11 +1,13 @@
-"""test.sh and .ci/run, with stub linters: what runs in which order, and where the browser comes from."""
+"""test.sh and .ci/run, with stub linters: what runs in which order, and where the browser comes from. And what all
+scripts have in common."""
 
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from script_helpers import Checkout, make_checkout
+from script_helpers import ROOT, Checkout, make_checkout
 
 LINTERS = ["ruff check", "ruff format --check", "mypy", "shellcheck ./install.sh ./test.sh .ci/run"]
 RUNS = 'case "$1" in --version) echo Chromium 1 ;; esac'
@@ -96,3 +98,28 @@ def test_ci_runs_test_sh(checkout: Checkout) -> None:
     result = checkout.run("bash", "-c", "cd .ci && ./run")
     assert result.status == 0
     assert "CI=true" in result.out
+
+
+BASH_4 = {
+    "associative arrays": r"(declare|local|typeset) -\w*A",
+    "references": r"(declare|local|typeset) -\w*n",
+    "mapfile": r"\b(mapfile|readarray)\b",
+    "case in expansions": r"\$\{\w+(\[[^]]*\])?(,|\^)",
+    "transformations": r"\$\{\w+@",
+    "both outputs": r"&>>|\|&",
+    "coprocesses": r"\bcoproc\b",
+    "indices from the end": r"\$\{\w+\[-",
+    "wait for any": r"\bwait -n",
+    "set or not": r"\[\[? -v ",
+    "time in printf": r"printf [^|;]*%\(",
+    "clocks": r"\bEPOCH(SECONDS|REALTIME)\b",
+    "descriptors by name": r"exec \{\w+\}",
+    "falling through": r";;?&",
+}
+"""What bash 3.2, which every Mac has, does not know."""
+
+
+@pytest.mark.parametrize("script", ["run.sh", "install.sh", "docker.sh", "test.sh"])
+def test_the_bash_of_a_mac_knows_all_that_a_script_uses(script: str) -> None:
+    text = (ROOT / script).read_text()
+    assert {name: re.findall(pattern, text) for name, pattern in BASH_4.items() if re.search(pattern, text)} == {}
