@@ -16,7 +16,7 @@ PICTURES = [("Grid", "dark"), ("Candles", "dark"), ("Treemap", "light"), ("Heat 
 
 def draw(browser: Browser) -> None:
     """Make a JPEG of the architecture's drawing, twice as large, for sharp screens."""
-    page = browser.new_page(viewport={"width": 1490, "height": 560}, device_scale_factor=2)
+    page = browser.new_page(viewport={"width": 1525, "height": 560}, device_scale_factor=2)
     page.goto((HERE / "architecture.svg").as_uri())
     page.screenshot(path=HERE / "tdengine_prsp_architecture.jpg", type="jpeg", quality=88)
     page.close()
