@@ -99,6 +99,7 @@ client_is_there() {
   [ -e "$driver/libtaos.so" ] && [ "$(cat tdengine-client/.version 2>/dev/null)" = "$client" ]
 }
 
+python=''
 if all_installed; then
   echo "venv/ is up to date"
   if [ "$want_client$want_profile" = nono ]; then exit 0; fi
@@ -133,7 +134,7 @@ choose_python() {
   fi
   fail "no python3 found: install Python 3.11 or newer (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python)"
 }
-if [ -z "${python:-}" ]; then choose_python; fi
+if [ -z "$python" ]; then choose_python; fi
 
 if [ "$python" != venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   fail "$python cannot make a virtual environment: install its venv module (Debian, Ubuntu: sudo apt install python3-venv) and run $0 again"
@@ -141,13 +142,13 @@ fi
 
 mkdir -p logs || fail "cannot make the directory $PWD/logs: check its owner and permissions"
 
-child=''
+child='' fetching=no
 interrupted() {
   if [ -n "$child" ]; then
     kill -KILL -- "-$child" 2>/dev/null || kill -KILL "$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
   fi
-  rm -rf logs/client
+  if [ "$fetching" = yes ]; then rm -rf logs/client; fi
   fail "interrupted: run it again to finish" 130
 }
 trap interrupted INT TERM HUP
@@ -299,12 +300,14 @@ install_client() {
     echo "tdengine-client/ is up to date"
   else
     echo "Downloading TDengine's native client $client ..."
+    fetching=yes
     if fetch_client; then
       echo "tdengine-client/ is ready"
     else
       warn "no native client, as $reason. The demo does not need it; taospy's native module (import taos) does: run $0 again to get it"
     fi
     rm -rf logs/client
+    fetching=no
   fi
 }
 
