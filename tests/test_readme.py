@@ -34,7 +34,16 @@ def section(title: str) -> str:
     """The text under a heading, down to the next one of its level or above."""
     (heading,) = re.findall(rf"(?m)^#+ {re.escape(title)}$", README)
     level = heading.index(" ")
-    return re.split(rf"(?m)^#{{1,{level}}} ", README.split(f"{heading}\n", 1)[1])[0]
+    parts = re.split(
+        r"(?ms)(^```.*?^```$)", README.split(f"{heading}\n", 1)[1]
+    )  # code has lines that begin with #, too
+    text = ""
+    for part in parts:
+        before, *after = (part,) if part.startswith("```") else re.split(rf"(?m)^#{{1,{level}}} ", part, maxsplit=1)
+        text += before
+        if after:
+            break
+    return text
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -66,7 +75,7 @@ def test_each_function_of_the_seed_is_explained() -> None:
 
 
 def test_every_link_and_picture_leads_somewhere() -> None:
-    headings = re.findall(r"(?m)^#+ (.*)$", README)
+    headings = re.findall(r"(?m)^#+ (.*)$", prose())
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     links = re.findall(r"\]\(([^)]+)\)", README)
     assert len(links) > 20
