@@ -89,6 +89,6 @@ run_pytest() {
     *) exit "$status" ;;
   esac
 }
-run_pytest -n 4 --dist loadgroup -m "not alone" "$@"
+run_pytest -n 3 --dist loadfile -m "not alone" "$@"
 run_pytest -n 2 -m alone "$@"
 [ "$found" = yes ] || fail "no test is called that"

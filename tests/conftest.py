@@ -12,6 +12,12 @@ from parts import Part, free_port, get_json, sql
 from waiting import eventually
 
 Start = Callable[..., Part]
+
+LONGEST = [
+    *("test_page.py", "test_page_history.py", "test_page_states.py", "test_attacks.py", "test_history.py"),
+    *("test_scripts_run.py", "test_any_table.py", "test_random_writer.py", "test_access.py", "test_embedded_model.py"),
+]
+"""The files that take longest, which begin first, so that none of them is left over at the end."""
 Noted = Callable[..., None]
 
 
@@ -23,6 +29,12 @@ def noted(record_property: Callable[[str, object], None]) -> Noted:
         record_property("fault", row)
 
     return noted
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

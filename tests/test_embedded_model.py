@@ -374,7 +374,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @settings(
-    max_examples=90,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -403,7 +403,7 @@ def test_the_server_agrees_with_the_model(
 
 
 def test_first_and_last_follow_time_in_a_plain_table(client: Client) -> None:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(st.lists(st.tuples(st.just("insert"), column_lists, batches), min_size=1, max_size=4))
     def check(history: list[tuple[str, Any, Any]]) -> None:
         model = made(client, "plain")

@@ -15,8 +15,6 @@ from parts import Part, free_port, get_json
 from viewers import Watched, chromium
 from waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("page")
-
 ARTEFACTS = Path(__file__).parent / "artefacts"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 VIEWER = "document.querySelector('perspective-viewer')"

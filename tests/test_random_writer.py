@@ -12,7 +12,7 @@ from viewers import Viewer
 from waiting import eventually
 
 LIMIT = 60
-ROUNDS = 120
+ROUNDS = 75
 
 Rows = list[tuple[Any, ...]]
 

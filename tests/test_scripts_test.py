@@ -43,7 +43,7 @@ def test_it_installs_lints_and_hands_its_arguments_to_pytest(checkout: Checkout)
         "install.sh --no-client --no-profile --dev",
         "chromium --version",
         *LINTERS,
-        r"python -m pytest -n 4 --dist loadgroup -m not\ alone -k a\ b",
+        r"python -m pytest -n 3 --dist loadfile -m not\ alone -k a\ b",
         r"python -m pytest -n 2 -m alone -k a\ b",
     ]
     assert f"pytest sees {checkout.stubs}/chromium" in result.out
