@@ -22,6 +22,7 @@ STATIC = {
     "/static/perspective.css": (WIDGET / "perspective-anywidget.css", "text/css; charset=utf-8"),
     "/static/views.js": (HERE / "page" / "views.js", "text/javascript; charset=utf-8"),
     "/static/offer.js": (HERE / "page" / "offer.js", "text/javascript; charset=utf-8"),
+    "/static/history.js": (HERE / "page" / "history.js", "text/javascript; charset=utf-8"),
 }
 
 PAGE = HERE / "index.html"

@@ -423,6 +423,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """Remember what the view asks for; its time range is settled now."""
         view = self._view(table_name, config)
         view.check()
+        if view.period.end is None and not view.is_pivot:
+            view = replace(view, period=replace(view.period, end=self._after_newest(view)))
         self.views[view_name] = view
 
     def table_describe(self, table_name: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -436,6 +438,16 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def _view(self, table_name: str, config: dict[str, Any]) -> View:
         return View(self.source(table_name), config, Range.parse(self.period, int(self.clock() * 1000)))
+
+    def _after_newest(self, view: View) -> int | None:
+        """Epoch milliseconds after the newest row; None where there is none.
+
+        Rows that come later are not in a view: they would move all others while somebody scrolls through them.
+        """
+        time = view.source.time
+        sql = f"SELECT {time.select(f'LAST({time.sql})')} FROM {view.source.table.at.full_name}"
+        newest = self.cache.get(("newest", sql), lambda: self.query(sql))
+        return view.source.table.milliseconds(newest[0][0]) + 1 if newest and newest[0][0] is not None else None
 
     def view(self, view_name: str) -> View:
         """The view of that name. Raises HistoryError."""

@@ -20,8 +20,9 @@ MAX_VIEWS = 16
 MAX_SUBSCRIPTIONS = 32
 CHANGES = "this request would change something, or asks for what this server does not do"
 
-HISTORYS = frozenset({"table_make_port", "table_describe"})
-"""What a viewer asks for when it opens a table that is not its own. Of history it may: there, nothing comes of it."""
+HISTORYS = frozenset({"table_make_port", "table_describe", "emit_legacy_row_path_names"})
+"""What a viewer asks for of a table that is not its own, when it opens it and when it draws a chart: names of requests,
+and of a part of a viewport. Of history it may; of the live table the page asks nothing of the kind."""
 
 LAST_SORT = 8
 MAX_COLUMNS = 4096
@@ -38,7 +39,8 @@ FILTER_OPS = {
 
 _MESSAGES = {
     "Empty": "",
-    "Viewport": "1 start_row uint32, 2 start_col uint32, 3 end_row uint32, 4 end_col uint32",
+    "Viewport": "1 start_row uint32, 2 start_col uint32, 3 end_row uint32, 4 end_col uint32,"
+    " 5 emit_legacy_row_path_names bool",
     "Columns": "1 columns string*",
     "ColumnsUpdate": "1 default_columns int32, 2 columns Columns",
     "Scalar": "1 bool bool, 4 float double, 6 string string, 7 null int32",
@@ -191,7 +193,7 @@ class Requests:
     def check(self, message: bytes) -> bytes:
         """The message as it may be handed on. Raises Malformed, or Refused with what to answer."""
         request, name = parse(message)
-        if name in HISTORYS and name not in self.more:
+        if not self.more.issuperset(HISTORYS & {name, *viewport_parts(getattr(request, name))}):
             raise Refused(request, CHANGES)
         if name == "table_make_view":
             self._make_view(request)
@@ -259,6 +261,13 @@ def parse(message: bytes) -> tuple[Message, str]:
     if len(names) != 1:
         raise Refused(request, "one request a message")
     return request, names[0]
+
+
+def viewport_parts(body: Message) -> set[str]:
+    """The names of what a request's viewport says; none where it has no viewport."""
+    if "viewport" not in body.DESCRIPTOR.fields_by_name:
+        return set()
+    return {field.name for field, _ in body.viewport.ListFields()}
 
 
 def check_text(message: Message) -> None:

@@ -28,17 +28,42 @@ function fromLink(text) {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
+/** The view that the address asks for, as `share` put it there; an empty one, which fits nowhere, for what is none. */
+export function linked() {
+  if (!location.hash.startsWith("#view=")) return null;
+  try {
+    return fromLink(location.hash.replace("#view=", ""));
+  } catch {
+    return { view: {} };
+  }
+}
+
+/** That a view names columns which the table does not have, or is no view at all. */
+class Unfit extends Error {}
+
 /**
- * Offer the ready-made views of `table`, whose columns are `columns`, and show the one that a link in the address asks
- * for, else the one that was shown last time, else the first. `views` is the module that makes them, `of` names the
- * table in the browser's `memory`, `settings` go into every view, and `note` tells the visitor something.
+ * Offer the ready-made views called `names` of a table whose columns are `columns`, and show the one that `begin` names
+ * ({ name, view, whose }, where `view` may be null), else the one that was shown last time, else the first.
+ *
+ * `make(name)` makes a ready-made one, and `elsewhere(name)` takes the choice over if it returns true. `views` is the
+ * module that knows what a view may say, `of` names the table in the browser's `memory`, `settings` go into every view,
+ * `link` goes into links to them, and `note` tells the visitor something. Where rows are asked for over a connection
+ * (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the visitor changed in
+ * the viewer is drawn, and fails if it will not be.
+ *
+ * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
+ * was, or null; and `leave()`, which ends the offer.
  */
-export async function offerViews({ viewer, table, columns, of, settings, views, memory, theme, note }) {
+export function offerViews(options) {
+  const { viewer, columns, of, settings, names, make, views, memory, theme, note, begin = null, link = {} } = options;
+  const { elsewhere = () => false, remote = false, rest = async () => {} } = options;
+  const leaving = new AbortController();
+  const { signal } = leaving;
   const key = `views of ${of}`;
-  const names = views.views(columns, 0).map(({ name }) => name);
   const mine = { changed: {}, ...memory.get(key) };
   const [nav, reset, share] = ["nav", "#reset", "#share"].map((selector) => document.querySelector(selector));
-  let [current, shared, applied, busy, timer] = [null, false, null, Promise.resolve(), null];
+  let [current, shared, applied, shown, timer] = [null, false, null, null, null];
+  let [busy, keeping] = [Promise.resolve(), Promise.resolve()];
 
   function mark() {
     for (const button of nav.children) {
@@ -55,20 +80,21 @@ export async function offerViews({ viewer, table, columns, of, settings, views, 
   }
 
   async function apply(view) {
+    if (!view.columns) throw new Unfit("it is none");
     const absent = views.missing(view, columns);
-    if (absent.length) throw new Error(`the table has no ${absent.join(", ")}`);
+    if (absent.length) throw new Unfit(`the table has no ${absent.join(", ")}`);
     const { columns_config = {}, plugin_config = {} } = view;
     await viewer.restore({ ...views.BLANK, ...view, ...settings, theme: theme(), columns_config: null });
     if (Object.keys(columns_config).length) {
       await viewer.restore({ columns_config, plugin_config }); // only now are the columns known that it is about
     }
-    applied = canonical(kept(await viewer.save()));
+    took(kept(await viewer.save()));
   }
 
-  async function readyMade(name) {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const made = views.views(columns, await views.span(table, columns), calm);
-    return made.find((one) => one.name === name).config;
+  /** This is what the viewer shows now. */
+  function took(view) {
+    applied = canonical(view);
+    shown = { name: current, view, whose: shared ? "in the link" : "that was shown" };
   }
 
   async function choose(name, view, whose) {
@@ -77,11 +103,12 @@ export async function offerViews({ viewer, table, columns, of, settings, views, 
     try {
       if (view) await apply(view);
     } catch (error) {
+      if (signal.aborted || (remote && !(error instanceof Unfit))) throw error;
       note(`The view ${whose} does not fit: ${error.message}. Here is the ready-made one.`);
       if (!shared) delete mine.changed[name];
       [view, shared] = [null, false];
     }
-    if (!view) await apply(await readyMade(name));
+    if (!view) await apply(await make(name));
     remember();
   }
 
@@ -89,31 +116,28 @@ export async function offerViews({ viewer, table, columns, of, settings, views, 
     nav.setAttribute("aria-busy", true);
     const turn = busy
       .then(() => choose(...what))
-      .catch((error) => note(`This view cannot be shown: ${error.message}.`))
-      .then(() => busy === turn && nav.setAttribute("aria-busy", false));
+      .catch((error) => signal.aborted || note(`This view cannot be shown: ${error.message}.`))
+      .then(() => busy === turn && !signal.aborted && nav.setAttribute("aria-busy", false));
     return (busy = turn);
   }
 
-  const open = (name) => select(name, mine.changed[name], "that you kept");
-
-  function openLink() {
-    let link = {};
-    try {
-      link = fromLink(location.hash.replace("#view=", ""));
-    } catch {
-      link = { view: {} };
-    }
-    return select(names.includes(link.name) ? link.name : names[0], link.view, "in the link");
-  }
+  const open = (name) => (!mine.changed[name] && elsewhere(name)) || select(name, mine.changed[name], "that you kept");
 
   /** Keep what the visitor has changed in the viewer, once it has come to rest. */
   async function keep() {
+    timer = null;
     await busy;
-    const view = kept(await viewer.save());
-    if (canonical(view) === applied) return;
-    [applied, shared] = [canonical(view), false];
-    mine.changed[current] = view;
-    remember();
+    try {
+      await rest();
+      const view = kept(await viewer.save());
+      if (canonical(view) === applied) return;
+      shared = false;
+      took(view);
+      mine.changed[current] = view;
+      remember();
+    } catch {
+      return; // It is not drawn, and will not be.
+    }
   }
 
   function button(name, index) {
@@ -126,30 +150,49 @@ export async function offerViews({ viewer, table, columns, of, settings, views, 
   }
 
   nav.replaceChildren(...names.map(button));
-  document.addEventListener("keydown", (event) => {
+  const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
+  on(document, "keydown", (event) => {
     const at = event.composedPath()[0];
     const typing = at.isContentEditable || /^(input|textarea|select)$/i.test(at.tagName);
     const name = names[event.key - 1];
     if (name && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) open(name);
   });
-  reset.addEventListener("click", () => {
+  on(reset, "click", () => {
     delete mine.changed[current];
+    shared = false;
+    remember();
     open(current);
   });
   share.disabled = false;
-  share.addEventListener("click", async () => {
-    history.replaceState(null, "", `#view=${toLink({ name: current, view: kept(await viewer.save()) })}`);
+  on(share, "click", async () => {
+    const address = toLink({ name: current, view: kept(await viewer.save()), ...link });
+    history.replaceState(null, "", `#view=${address}`);
     const copied = await navigator.clipboard?.writeText(location.href).then(
       () => true,
       () => false,
     );
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });
-  addEventListener("hashchange", () => location.hash.startsWith("#view=") && openLink());
-  viewer.addEventListener("perspective-config-update", () => {
+  on(viewer, "perspective-config-update", () => {
     clearTimeout(timer);
-    timer = setTimeout(keep, 200);
+    timer = setTimeout(() => (keeping = keep()), 200);
   });
-  if (location.hash.startsWith("#view=")) await openLink();
-  else await open(names.includes(mine.current) ? mine.current : names[0]);
+
+  async function leave() {
+    leaving.abort();
+    clearTimeout(timer);
+    await busy;
+    await (timer === null ? keeping : keep());
+  }
+
+  const name = names.find((known) => known === (begin ?? mine).name) ?? names.find((known) => known === mine.current);
+  const first = name ?? names[0];
+  const ready = select(first, begin?.view ?? mine.changed[first], begin?.view ? begin.whose : "that you kept");
+  return {
+    ready,
+    leave,
+    get shown() {
+      return shown;
+    },
+  };
 }

@@ -21,11 +21,14 @@ export const BLANK = {
   group_rollup_mode: "rollup",
 };
 
-/** A time of day to the millisecond or so; Perspective's own format ends with the second. */
-const clock = (fraction) => ({
+const NO_DATE = { year: "disabled", month: "disabled", day: "disabled" };
+
+/** A time to the millisecond or so, of day or with the date; Perspective's own format ends with the second. */
+const clock = (fraction, date = false) => ({
   date_format: {
     format: "custom",
-    ...{ year: "disabled", month: "disabled", day: "disabled", hour12: false },
+    ...(date ? { year: "numeric", month: "2-digit", day: "2-digit" } : NO_DATE),
+    hour12: false,
     ...{ hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: fraction },
   },
 });
@@ -124,6 +127,60 @@ export function views(columns, span, calm = false) {
     sort: time ? [[time, "desc"]] : [],
     columns_config: Object.fromEntries(of(["datetime"]).slice(0, 1).map((name) => [name, clock(3)])),
   });
+  return found;
+}
+
+/** What a table of history has besides its own columns: its time, cut to the unit. */
+const by = (time, unit) => `${time} by ${unit}`;
+const UNITS = ["second", "minute", "hour", "day"];
+
+/** The columns of a table of history in a sensible order: its time, texts, numbers, others; and without those of `by`. */
+export function ownColumns(columns) {
+  const time = columns.find(([name]) => columns.some(([other]) => other === by(name, "second")))?.[0];
+  const own = columns.filter(([name]) => !UNITS.some((unit) => name === by(time, unit)));
+  const kinds = [([name]) => name === time, ([, type]) => type === "string", ([, type]) => NUMBER.includes(type)];
+  const rank = (column) => [...kinds, () => true].findIndex((is) => is(column));
+  return { time, own: [...own].sort((one, other) => rank(one) - rank(other)) };
+}
+
+/**
+ * The ready-made views of a whole table, as `views`, of what TDengine can compute: no expressions, no split. `own` are
+ * its columns, and `time` names the one that is its time. `unit` is what time is cut to ("minute"); `groups` are those
+ * of its text columns that it can be grouped by, and `one` is a value of the first of them.
+ */
+export function historyViews({ time, own }, unit, groups = [], one = null) {
+  const of = (types) => own.filter(([, type]) => types.includes(type)).map(([name]) => name);
+  const [texts, numbers] = [of(["string"]), of(NUMBER)];
+  const weight = numbers.find((name) => TOTALLED.test(name));
+  const level = ["close", "price", "value", ...numbers].find((name) => numbers.includes(name) && name !== weight);
+  const sums = Object.fromEntries(numbers.map((name) => [name, TOTALLED.test(name) ? "sum" : "avg"]));
+  const found = [];
+  const add = (name, config) => found.push({ name, config: { ...BLANK, ...config } });
+  const only = one === null ? [] : [[groups[0], "==", one]];
+  const [size, colour] = weight ? [weight, level] : numbers;
+
+  add("Rows", { columns: own.map(([name]) => name), sort: [[time, "desc"]], columns_config: { [time]: clock(3, true) } });
+  if (texts.length) {
+    const columns = [...numbers.slice(0, 8), time];
+    add("Pivot", { group_by: groups, columns, aggregates: { ...sums, [time]: "last" } });
+  }
+  if (["open", "high", "low", "close"].every((name) => numbers.includes(name))) {
+    add("Candles", {
+      plugin: "Candlestick",
+      group_by: [by(time, unit)],
+      columns: ["open", "close", "high", "low"],
+      aggregates: { open: "first", close: "last", high: "max", low: "min" },
+      filter: only,
+    });
+  }
+  if (texts.length && size) {
+    const columns = colour ? [size, colour] : [size];
+    add("Treemap", { plugin: "Treemap", group_by: groups, columns, aggregates: sums });
+  }
+  if (numbers.length) {
+    const columns = [level ?? weight];
+    add("Lines", { plugin: "Y Line", group_by: [by(time, unit)], columns, aggregates: sums, filter: only });
+  }
   return found;
 }
 

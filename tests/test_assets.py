@@ -29,7 +29,7 @@ def test_files_are_kept_for_ever_by_their_versions_and_the_page_is_asked_for_ane
     assert get(server + "/", {"If-None-Match": headers["ETag"]})[0] == 304
     text = gzip.decompress(page).decode()
     addresses = re.findall(r'"(/static/[\w.]+\?v=\w+)"', text)
-    assert len(addresses) == 4
+    assert len(addresses) == 5
     assert "/static/perspective.js?v=" in headers["Link"]
     for address in addresses:
         status, headers, body = get(server + address)

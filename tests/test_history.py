@@ -372,6 +372,22 @@ def test_the_time_range_is_part_of_every_question(
     assert found["volume"][0] == len(kept)
 
 
+def test_rows_that_come_later_do_not_move_those_of_an_open_view(at: tdengine.Settings) -> None:
+    connection = tdengine.create_tdengine_connection(at)
+    table = f"`{at.database}`.`later`"
+    connection.execute(f"CREATE TABLE {table} (ts TIMESTAMP, n INT)")
+    connection.execute(f"INSERT INTO {table} VALUES ({BEGIN}, 1) ({BEGIN + 1}, 2)")
+    viewer = History(connection, at)
+
+    async def look() -> list[Any]:
+        view = await (await viewer.client.open_table("later")).view(columns=["n"], sort=[["ts", "desc"]])
+        connection.execute(f"INSERT INTO {table} VALUES ({BEGIN + 2}, 3)")
+        return [await view.num_rows(), (await view.to_columns())["n"]]
+
+    assert run(look()) == [2, [2, 1]]
+    connection.execute(f"DROP TABLE {table}")
+
+
 @pytest.mark.parametrize("text", ["", "1", "m", "1x", "-1h", "0h", "99999h", "1h; DROP TABLE t", "1-2-3", "' OR 1=1"])
 def test_what_is_no_time_range_is_refused(text: str) -> None:
     with pytest.raises(HistoryError, match="no time range"):

@@ -352,11 +352,11 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit) -> 
     watched = visit()
     watched.page.locator("body").focus()
     reached = []
-    for _ in range(8):
+    for _ in range(10):
         watched.page.keyboard.press("Tab")
         reached.append(watched.page.evaluate("document.activeElement.value || document.activeElement.id"))
         assert watched.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert reached == [*VIEWS, "share", "theme"]
+    assert reached == ["live", "history", *VIEWS, "share", "theme"]
     watched.page.keyboard.press("Enter")
     assert watched.text("#theme") == "Light"
 
@@ -388,7 +388,7 @@ def test_no_file_is_asked_for_twice_and_on_the_next_visit_not_at_all(browser: Br
     paths = [urlsplit(url).path for url in watched.requests if url.startswith(demo)]
     files = [path for path in paths if path.startswith("/static/")]
     assert sorted(files) == [
-        f"/static/{name}" for name in ["offer.js", "perspective.css", "perspective.js", "views.js"]
+        f"/static/{name}" for name in ["history.js", "offer.js", "perspective.css", "perspective.js", "views.js"]
     ]
     assert "/favicon.ico" not in paths
     watched.page.goto(demo)

@@ -338,6 +338,6 @@ def test_no_command_is_left_untried_but_those_for_other_machines() -> None:
     started = blocks(section("Getting started"), "sh")
     tried = {QUICK_START, OWN_TABLE, *started, *blocks(section("Growing"), "sh"), "./test.sh\n"}
     rest = [block for block in blocks(README, "sh") if block not in tried]
-    # Two copies side by side: test_scripts_run.py. Sharing: test_access.py.
-    assert all(block in section("Your own table") + section("Sharing it") for block in rest)
+    # Two copies side by side: test_scripts_run.py. Sharing: test_access.py. A day of trades: test_embedded_fill.py.
+    assert all(block in section("Your own table") + section("Sharing it") + section("History") for block in rest)
     assert all(shlex.split(block) for block in rest)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import viewer_requests
 from frames import VIEWING, config, delimited, filter_by, make_view, request, varint
-from viewer_requests import Malformed, Refused, Requests
+from viewer_requests import HISTORYS, Malformed, Refused, Requests, pushed_down
 
 BODIES = {22: b"\x08\x01", 30: b"\x08\x01", 35: b"\x08\x01", 37: b"\x08\x01", 20: delimited(1, b"volume")}
 
@@ -32,6 +32,14 @@ def test_what_viewing_needs_passes_as_it_is(requests: Requests, number: int) -> 
 def test_every_other_request_is_refused_by_its_number(requests: Requests, number: int) -> None:
     with pytest.raises(Refused, match="change something"):
         requests.check(request(number))
+
+
+@pytest.mark.parametrize("number", [16, 24, 25, 26, 36])
+def test_a_viewport_of_history_may_say_more_than_one_of_the_live_table(requests: Requests, number: int) -> None:
+    message = request(number, delimited(1, b"\x18\x05\x28\x01"), "mine")
+    with pytest.raises(Refused, match="change something"):
+        requests.check(message)
+    assert Requests(set(), pushed_down, HISTORYS, {"mine"}).check(message) == message
 
 
 def test_a_refusal_is_perspectives_own_error_for_that_request(requests: Requests) -> None:

@@ -1,0 +1,333 @@
+"""History in a real browser: a day of trades, browsed over one running demo while new ones keep coming."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from parts import Part, free_port, get_json, sql
+from viewers import Watched, chromium
+from waiting import eventually
+
+ROWS = 500_000
+ARTEFACTS = Path(__file__).parent / "artefacts"
+VIEWER = "document.querySelector('perspective-viewer')"
+PRESSED = "document.querySelector('nav button[aria-pressed=true]').value"
+CELLS = "document.querySelector('perspective-viewer-datagrid').shadowRoot"
+
+
+@dataclass
+class Demo:
+    """A running demo: the server's address and process, and the port of its TDengine."""
+
+    address: str
+    server: Part
+    taos_port: int
+
+    def workers(self) -> list[int]:
+        """The process ids of the server's history workers."""
+        pid = self.server.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(each) for each in children if b"history_worker.py" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo whose table begins with a day of trades, and whose database has another table, of other columns."""
+    logs = tmp_path_factory.mktemp("history")
+    taos, port = free_port(), free_port()
+    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", str(ROWS))]
+    parts[0].says("listening", 60)
+    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT, ok BOOL)")
+    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5, true) (NOW - 2d, '汉', 229.0, false)")
+    sql(taos, "CREATE TABLE stocks.bare (ts TIMESTAMP, flag BOOL)")
+    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos)))
+    parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
+    address = f"http://127.0.0.1:{port}"
+    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
+    yield Demo(address, parts[-1], taos)
+    for part in reversed(parts):
+        part.kill()
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    with chromium() as browser:
+        yield new_context(browser)
+
+
+def new_context(browser: Browser) -> BrowserContext:
+    """A browser of one visitor, who has chosen nothing yet whenever a tab is opened."""
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
+    context.add_init_script("sessionStorage.visited || localStorage.clear(); sessionStorage.visited = true;")
+    return context
+
+
+def problems_of(page: Watched) -> list[str]:
+    """What the page has logged, but for Perspective's advice, which does not work with two tables of one name."""
+    return [each for each in page.problems if "`load(table)` is deprecated" not in each]
+
+
+class History(Watched):
+    """A page in History."""
+
+    def go(self, button: str) -> None:
+        """Press the button and wait until what it leads to is shown."""
+        self.page.locator(button).click()
+        self.drawn()
+
+    def pick(self, view: str) -> None:
+        """Choose a ready-made view."""
+        self.go(f"nav button[value='{view}']")
+        assert self.page.evaluate(PRESSED) == view
+
+    def table(self, name: str) -> None:
+        """Choose a table."""
+        self.page.locator("#tables").select_option(name)
+        self.until(f"return (await {VIEWER}.save()).table === '{name}'")
+        self.drawn()
+
+    def count(self) -> int:
+        """How many rows the view has."""
+        rows: int = self.page.evaluate(f"{VIEWER}.getView().then((view) => view.num_rows())")
+        return rows
+
+    def title(self) -> str:
+        """What the viewer is titled."""
+        return str(self.saved()["title"])
+
+    def note(self, text: str, seconds: float = 20) -> None:
+        """Wait until the page has noted the text."""
+        self.until(f"return document.querySelector('#note').innerText.includes({json.dumps(text)})", seconds)
+
+
+@pytest.fixture(scope="module")
+def tab(context: BrowserContext, demo: Demo) -> Iterator[History]:
+    """A page for all tests here."""
+    watched = History(context)
+    watched.page.goto(demo.address)
+    watched.drawn()
+    watched.go("#mode button[value=history]")
+    yield watched
+    watched.page.close()
+
+
+@pytest.fixture
+def page(tab: History) -> Iterator[History]:
+    """A page in History as it is for a new visitor. No test may leave a problem logged."""
+    if tab.page.locator("#history").is_hidden():
+        tab.go("#mode button[value=history]")
+    if tab.page.locator("#tables").input_value() != "stocks_values":
+        tab.table("stocks_values")
+    tab.page.evaluate("localStorage.clear(), document.querySelector('#dismiss').click()")
+    tab.go("#ranges button[value='1h']")
+    tab.pick("Rows")
+    yield tab
+    assert problems_of(tab) == []
+
+
+def test_history_is_one_click_away_and_shows_the_newest_rows_of_the_last_hour(page: History, demo: Demo) -> None:
+    assert page.title() == "stocks_values: the last hour"
+    assert page.page.evaluate(PRESSED) == "Rows"
+    assert page.page.locator("#tables").input_value() == "stocks_values"
+    assert page.saved()["columns"][:3] == ["timestamp", "ticker", "client"]
+    assert not any(" by " in name for name in page.saved()["columns"])
+    assert 1000 < page.count() < ROWS / 10
+    page.until(f"return {CELLS}.querySelectorAll('tbody tr').length > 10")
+    (newest,) = page.page.evaluate(
+        f"{VIEWER}.getView().then((view) => view.to_columns({{ end_row: 1 }})).then((columns) => columns.timestamp)"
+    )
+    assert get_json(demo.address + "/status")[1]["now"] - newest < 30_000
+
+
+def test_the_end_of_the_table_can_be_scrolled_to(page: History, demo: Demo) -> None:
+    page.go("#ranges button[value=all]")
+    assert page.count() > ROWS
+    (first,) = sql(demo.taos_port, "SELECT FIRST(ticker), FIRST(volume) FROM stocks.stocks_values")
+    page.page.evaluate(f"{CELLS}.querySelector('regular-table').scrollTop = 1e9")
+    last = f"[...[...{CELLS}.querySelectorAll('tbody tr')].at(-1).children].map((cell) => cell.textContent)"
+    page.until(f"const c = {last}; return c[1] === {json.dumps(first[0])} && c[7] === '{first[1]:,}.00'")
+    page.page.screenshot(path=ARTEFACTS / "history-end.png")
+
+
+def test_a_pivot_of_two_levels_covers_a_day(page: History) -> None:
+    page.go("#ranges button[value='1d']")
+    page.pick("Pivot")
+    assert page.saved()["group_by"] == ["ticker", "client"]
+    total = page.page.evaluate(f"{VIEWER}.getView().then((view) => view.to_columns({{ end_row: 2 }}))")
+    assert total["__ROW_PATH__"][0] == []
+    assert page.count() == 1 + 13 + 13 * 9
+
+
+def test_candles_of_one_ticker_by_the_minute_of_a_day_are_one_click(page: History) -> None:
+    page.pick("Candles")
+    saved = page.saved()
+    assert (saved["plugin"], saved["group_by"]) == ("Candlestick", ["timestamp by minute"])
+    ((column, op, ticker),) = saved["filter"]
+    assert (column, op) == ("ticker", "==")
+    assert re.fullmatch(r"[A-Z]+\.N", ticker)
+    assert page.title() == "stocks_values: the last day"
+    assert 1400 < page.count() < 1445
+    page.page.screenshot(path=ARTEFACTS / "history-candles.png")
+
+
+@pytest.mark.parametrize("view", ["Treemap", "Lines"])
+def test_the_other_views_are_drawn(page: History, view: str) -> None:
+    page.pick(view)
+    assert page.count() > 50
+    page.page.screenshot(path=ARTEFACTS / f"history-{view.lower()}.png")
+
+
+def test_a_range_is_part_of_the_query_and_keeps_the_view(page: History, demo: Demo) -> None:
+    page.pick("Pivot")
+    page.page.evaluate(f"{VIEWER}.restore({{ columns: ['volume'] }})")
+    page.until("return document.querySelector('nav button[value=Pivot].changed')")
+    total = f"{VIEWER}.getView().then((view) => view.to_columns()).then((columns) => columns.volume[0])"
+    hour = page.page.evaluate(total)
+    page.go("#ranges button[value=all]")
+    assert page.saved()["columns"] == ["volume"]
+    assert page.page.evaluate(total) > 5 * hour
+    page.page.locator("#ranges button[value='']").click()
+    now = time.time()
+    for name, ago in [("from", 7200), ("to", 3600)]:
+        local = page.page.evaluate("(s) => new Date(s * 1000).toLocaleString('sv').replace(' ', 'T')", int(now) - ago)
+        page.page.locator(f"#between [name={name}]").fill(local)
+    page.go("#between button")
+    (stored,) = sql(
+        demo.taos_port,
+        f"SELECT SUM(volume) FROM stocks.stocks_values WHERE `timestamp` >= {int(now) - 7200}000"
+        f" AND `timestamp` < {int(now) - 3600}000",
+    )
+    assert page.page.evaluate(total) == stored[0]
+    asked = [url for url in page.requests if "/history?" in url]
+    assert asked[-1].endswith(f"range={int(now) - 7200}000-{int(now) - 3600}000")
+
+
+@pytest.mark.parametrize(("table", "views"), [("meters", 4), ("bare", 1)])
+def test_other_tables_of_the_database_have_the_views_that_their_columns_allow(
+    page: History, table: str, views: int
+) -> None:
+    page.table(table)
+    page.go("#ranges button[value=all]")
+    names = page.page.evaluate("[...document.querySelectorAll('nav button')].map((button) => button.value)")
+    assert len(names) == views
+    for name in names:
+        page.pick(name)
+        assert page.count() == {"Rows": 2, "Pivot": 3, "Treemap": 2, "Lines": 1}[name] * (table == "meters")
+    assert not page.page.locator("#note").is_visible()
+
+
+def test_a_range_without_rows_says_so(page: History) -> None:
+    page.table("bare")
+    page.until("return document.querySelector('#asking').textContent === 'no rows in this time'")
+
+
+def test_cancelling_brings_back_what_was_shown_while_live_rows_keep_coming(page: History, demo: Demo) -> None:
+    page.pick("Pivot")
+    stopped = demo.workers()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    page.page.locator("nav button[value=Treemap]").click()
+    page.until("return document.querySelector('#asking').textContent.startsWith('asking TDengine … 0.')")
+    page.page.screenshot(path=ARTEFACTS / "history-asking.png")
+    read = get_json(demo.address + "/status")[1]["rows_read"]
+    began = time.monotonic()
+    eventually(lambda: get_json(demo.address + "/status")[1]["rows_read"] >= read + 1000, 5)
+    assert time.monotonic() - began < 3
+    page.state("live")
+    page.page.locator("#cancel").click()
+    for pid in stopped:  # also those that were not asked, or they would not answer the next question
+        os.kill(pid, signal.SIGCONT)
+    page.drawn()
+    assert page.page.evaluate(PRESSED) == "Pivot"
+    assert (page.saved()["plugin"], page.saved()["group_by"]) == ("Datagrid", ["ticker", "client"])
+    assert page.count() > 100
+    page.page.locator("#cancel").wait_for(state="hidden")
+    assert not page.page.locator("#note").is_visible()
+
+
+def test_cancelling_a_change_of_the_visitors_own_undoes_it(page: History, demo: Demo) -> None:
+    page.pick("Pivot")
+    stopped = demo.workers()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    page.page.evaluate(f"{VIEWER}.restore({{ group_by: ['client'] }}).catch(() => {{}}), null")
+    page.page.locator("#cancel").wait_for()
+    page.page.locator("#cancel").click()
+    for pid in stopped:  # also those that were not asked, or they would not answer the next question
+        os.kill(pid, signal.SIGCONT)
+    page.drawn()
+    assert page.saved()["group_by"] == ["ticker", "client"]
+    assert page.page.locator("nav .changed").count() == 0
+
+
+def test_a_question_that_the_server_refuses_is_a_note_and_the_view_is_as_it_was(page: History) -> None:
+    page.go("#ranges button[value=all]")
+    page.page.evaluate(f"{VIEWER}.restore({{ group_by: ['timestamp by second', 'ticker'] }}).catch(() => {{}}), null")
+    page.note("More than 50,000 groups: narrow the time range")
+    page.drawn()
+    page.until(f"return (await {VIEWER}.save()).group_by.length === 0")
+    assert page.count() > ROWS
+    assert page.title() == "stocks_values: all rows"
+
+
+def test_live_and_history_keep_their_views_apart(page: History, demo: Demo) -> None:
+    page.page.evaluate(f"{VIEWER}.restore({{ columns: ['ticker'] }})")
+    page.until("return document.querySelector('nav button[value=Rows].changed')")
+    page.go("#mode button[value=live]")
+    assert page.page.evaluate(PRESSED) == "Grid"
+    assert page.page.locator("#history").is_hidden()
+    page.rows("c.timestamp.length === 1000")
+    page.pick("Rows")
+    assert len(page.saved()["columns"]) == 9
+    page.page.evaluate(f"{VIEWER}.restore({{ filter: [['ticker', '==', 'AAPL.N']] }})")
+    page.until("return document.querySelector('nav button[value=Rows].changed')")
+    page.go("#mode button[value=history]")
+    assert page.saved()["columns"] == ["ticker"]
+    page.go("#mode button[value=live]")
+    assert page.saved()["filter"] == [["ticker", "==", "AAPL.N"]]
+
+
+def test_a_link_carries_the_table_and_the_range_and_a_reload_stays(page: History, demo: Demo) -> None:
+    page.table("meters")
+    page.pick("Rows")
+    page.go("#ranges button[value=all]")
+    page.page.reload()
+    page.drawn()
+    assert page.title() == "meters: all rows"
+    page.page.locator("#share").click()
+    page.note("link")
+    other = History(page.context)
+    other.page.goto(f"{demo.address}/#{urlsplit(page.page.url).fragment}")
+    other.drawn()
+    assert other.title() == "meters: all rows"
+    other.until(f"return (await (await {VIEWER}.getView()).num_rows()) === 2")
+    other.page.close()
+    assert problems_of(other) == []
+
+
+def test_the_server_that_restarts_is_asked_again(context: BrowserContext, demo: Demo) -> None:
+    page = History(context, outage=True)
+    page.page.goto(demo.address)
+    page.drawn()
+    page.go("#mode button[value=history]")
+    page.pick("Pivot")
+    demo.server.stop()
+    page.until("return document.querySelector('#asking').textContent.includes('trying again')")
+    port, taos = demo.address.rsplit(":", 1)[1], str(demo.taos_port)
+    demo.server = Part(demo.server.log, "perspective_server.py", "--port", port, "--taos-port", taos)
+    try:
+        page.drawn()
+        assert page.count() > 100
+        assert page.page.evaluate(PRESSED) == "Pivot"
+        page.page.close()
+    finally:
+        demo.server.kill()
