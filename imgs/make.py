@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Make the README's pictures anew: the views from the running demo (start ./run.sh first), the architecture from its
-drawing, imgs/architecture.svg."""
+"""Make the README's pictures anew: the views from the running demo, the architecture from imgs/architecture.svg.
+
+Start `venv/bin/python -m embedded --fill 4000000` first, then ./run.sh: history is pictured as well.
+"""
 
 import argparse
 import os
+from datetime import datetime
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
 
@@ -39,6 +42,25 @@ def photograph(browser: Browser, address: str) -> None:
         page.wait_for_timeout(1500)
         page.evaluate("document.activeElement.blur()")
         page.screenshot(path=HERE / f"{view.lower().replace(' ', '-')}.png")
+    browse(page)
+
+
+def browse(page: Page) -> None:
+    """Save what history looks like: candles of the day that `--fill` made, without the producer's own random prices."""
+    page.locator("#mode button[value=history]").click()
+    page.locator("nav[aria-busy=false]").wait_for()
+    now = page.evaluate("Date.now()")
+    times = [datetime.fromtimestamp(now / 1000 - hours * 3600).isoformat(timespec="seconds") for hours in (7, 1)]
+    page.locator("#ranges button[value='']").click()
+    for name, time in zip(("from", "to"), times, strict=True):
+        page.locator(f"#between input[name={name}]").fill(time)
+    page.locator("#between button").click()
+    page.locator("nav[aria-busy=false]").wait_for()
+    page.locator("nav button[value=Candles]").click()
+    page.wait_for_timeout(500)
+    page.locator("nav[aria-busy=false]").wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=HERE / "history.png")
 
 
 def main() -> None:
