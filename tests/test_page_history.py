@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,7 +51,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5, true) (NOW - 2d, '汉', 229.0, false)")
     sql(taos, "CREATE TABLE stocks.bare (ts TIMESTAMP, flag BOOL)")
     parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos)))
-    parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
+    options = ["--port", str(port), "--taos-port", str(taos), "--history-timeout", "60"]
+    parts.append(Part(logs / "server.log", "perspective_server.py", *options))
     address = f"http://127.0.0.1:{port}"
     eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
     yield Demo(address, parts[-1], taos)
@@ -152,9 +154,9 @@ def test_the_end_of_the_table_can_be_scrolled_to(page: History, demo: Demo) -> N
     page.go("#ranges button[value=all]")
     assert page.count() > ROWS
     (first,) = sql(demo.taos_port, "SELECT FIRST(ticker), FIRST(volume) FROM stocks.stocks_values")
-    page.page.evaluate(f"{CELLS}.querySelector('regular-table').scrollTop = 1e9")
+    scroll = f"{CELLS}.querySelector('regular-table').scrollTop = 1e9"
     last = f"[...[...{CELLS}.querySelectorAll('tbody tr')].at(-1).children].map((cell) => cell.textContent)"
-    page.until(f"const c = {last}; return c[1] === {json.dumps(first[0])} && c[7] === '{first[1]:,}.00'")
+    page.until(f"{scroll}; const c = {last}; return c[1] === {json.dumps(first[0])} && c[7] === '{first[1]:,}.00'")
     page.page.screenshot(path=ARTEFACTS / "history-end.png")
 
 
@@ -245,7 +247,8 @@ def test_cancelling_brings_back_what_was_shown_while_live_rows_keep_coming(page:
     page.state("live")
     page.page.locator("#cancel").click()
     for pid in stopped:  # also those that were not asked, or they would not answer the next question
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
     page.drawn()
     assert page.page.evaluate(PRESSED) == "Pivot"
     assert (page.saved()["plugin"], page.saved()["group_by"]) == ("Datagrid", ["ticker", "client"])
@@ -263,7 +266,8 @@ def test_cancelling_a_change_of_the_visitors_own_undoes_it(page: History, demo: 
     page.page.locator("#cancel").wait_for()
     page.page.locator("#cancel").click()
     for pid in stopped:  # also those that were not asked, or they would not answer the next question
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
     page.drawn()
     assert page.saved()["group_by"] == ["ticker", "client"]
     assert page.page.locator("nav .changed").count() == 0
