@@ -150,16 +150,6 @@ def test_history_is_one_click_away_and_shows_the_newest_rows_of_the_last_hour(pa
     assert get_json(demo.address + "/status")[1]["now"] - newest < 30_000
 
 
-def test_the_end_of_the_table_can_be_scrolled_to(page: History, demo: Demo) -> None:
-    page.go("#ranges button[value=all]")
-    assert page.count() > ROWS
-    (first,) = sql(demo.taos_port, "SELECT FIRST(ticker), FIRST(volume) FROM stocks.stocks_values")
-    scroll = f"{CELLS}.querySelector('regular-table').scrollTop = 1e9"
-    last = f"[...[...{CELLS}.querySelectorAll('tbody tr')].at(-1).children].map((cell) => cell.textContent)"
-    page.until(f"{scroll}; const c = {last}; return c[1] === {json.dumps(first[0])} && c[7] === '{first[1]:,}.00'")
-    page.page.screenshot(path=ARTEFACTS / "history-end.png")
-
-
 def test_a_pivot_of_two_levels_covers_a_day(page: History) -> None:
     page.go("#ranges button[value='1d']")
     page.pick("Pivot")
