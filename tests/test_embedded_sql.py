@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from embedded.engine import Result, Session
+from embedded.engine import Session
 from embedded.errors import TDengineError
 from embedded.sql import scanner
 from embedded.sql.parser import Insert, parse
@@ -13,6 +13,7 @@ from embedded.sql.scanner import lower_outside_quotes, unquote
 from embedded.sql.statements import CreateTable, Query, TableName
 from embedded.sql.times import Duration, parse_time
 from embedded.storage import Storage
+from embedded_session import answer, error_of
 
 TS = 1767323045000
 
@@ -34,21 +35,6 @@ def session() -> Session:
     ):
         session.execute(sql)
     return session
-
-
-def answer(session: Session, sql: str) -> list[tuple[Any, ...]]:
-    result = session.execute(sql)
-    assert isinstance(result, Result)
-    found: list[tuple[Any, ...]] = []
-    while (batch := result.next()) is not None:
-        found += zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    return found
-
-
-def code_of(session: Session, sql: str) -> tuple[int, str]:
-    with pytest.raises(TDengineError) as caught:
-        session.execute(sql)
-    return caught.value.code, caught.value.message
 
 
 # Reading.
@@ -134,7 +120,7 @@ def test_a_statement_that_ends_too_soon_is_incomplete(sql: str) -> None:
 
 
 def test_an_insert_error_quotes_at_most_63_bytes(session: Session) -> None:
-    code, message = code_of(session, f"insert into t values ({TS}, 'x{'y' * 100}', 1, 'z', true)")
+    code, message = error_of(session, f"insert into t values ({TS}, 'x{'y' * 100}', 1, 'z', true)")
     assert code == 0x0216
     assert message == f"syntax error near 'x{'y' * 62}' (invalid int data)"
 
@@ -249,17 +235,17 @@ def test_a_query_gives_what_tdengine_would(session: Session, sql: str, rows: Seq
     ],
 )
 def test_what_tdengine_refuses_is_refused_with_its_code(session: Session, sql: str, code: int) -> None:
-    assert code_of(session, sql)[0] == code
+    assert error_of(session, sql)[0] == code
 
 
 def test_without_use_a_table_needs_its_database(session: Session) -> None:
     other = Session(session.storage)
-    assert code_of(other, "select * from t") == (0x2616, "Database not specified")
+    assert error_of(other, "select * from t") == (0x2616, "Database not specified")
     assert answer(other, "select count(*) from d.t") == [(3,)]
 
 
 def test_a_failing_insert_writes_nothing(session: Session) -> None:
-    code_of(session, f"insert into t (ts, a) values ({TS + 9}, 1) m9 using m tags (9, 'new') values ({TS}, 'abc')")
+    error_of(session, f"insert into t (ts, a) values ({TS + 9}, 1) m9 using m tags (9, 'new') values ({TS}, 'abc')")
     assert answer(session, "select count(*) from t") == [(3,)]
     assert answer(session, "select count(*) from information_schema.ins_tables where table_name = 'm9'") == [(0,)]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from embedded.engine import Result, Session, Update
-from embedded.errors import TDengineError
 from embedded.storage import Storage
+from embedded_session import answer, error_of
 
 TS = 1767323045000
 """2026-01-02 03:04:05 UTC"""
@@ -49,21 +49,6 @@ def fresh() -> Session:
     session.execute("create database d")
     session.execute("use d")
     return session
-
-
-def answer(session: Session, sql: str) -> list[tuple[Any, ...]]:
-    result = session.execute(sql)
-    assert isinstance(result, Result)
-    found: list[tuple[Any, ...]] = []
-    while (batch := result.next()) is not None:
-        found += zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    return found
-
-
-def error_of(session: Session, sql: str) -> tuple[int, str]:
-    with pytest.raises(TDengineError) as caught:
-        session.execute(sql)
-    return caught.value.code, caught.value.message
 
 
 @pytest.mark.parametrize(
