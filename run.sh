@@ -149,8 +149,10 @@ run_step ./install.sh --no-client --no-profile || exit 1
 #   status PORT          prints "live", or what the server says instead
 ask() {
   "$python" -c '
-import base64, http.client, json, socket, sys, time
+import base64, http.client, json, signal, socket, sys, time
 from os import environ
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def request(host, port, method, path, body=None, headers={}):
