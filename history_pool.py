@@ -123,7 +123,7 @@ class Worker:
 
 
 class HistoryPool:
-    """The workers, made when they are needed. `options` are those of history_worker.py."""
+    """The workers, begun when they are needed. `options` are those of history_worker.py."""
 
     def __init__(self, workers: int, timeout: int, options: Sequence[str]) -> None:
         self.timeout = timeout
@@ -170,6 +170,13 @@ class HistoryPool:
             worker = (known or self.free)[-1]
             self.free.remove(worker)
             return worker
+        return await self._begin()
+
+    async def warm(self) -> None:
+        """Begin one worker, so that the first who asks need not wait for it: it takes as long as an answer may."""
+        self.free.append(await self._begin())
+
+    async def _begin(self) -> Worker:
         program = Path(__file__).with_name("history_worker.py")
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(program), *self.options, stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL

@@ -128,8 +128,8 @@ async def main(options: argparse.Namespace) -> None:
     log.info("serving %s", access.url(options.address, options.port))
     if access.token is None and not is_loopback(options.address):
         log.warning("everybody who reaches %s may look: leave --no-token out to ask for a token", options.address)
-    # Loading the page compresses its files, so that the first visitor need not wait for it.
-    feeding = asyncio.gather(perspective_thread(server, options, status), assets.load_page())
+    # Loading the page compresses its files; with that and a warm pool the first visitor need not wait for either.
+    feeding = asyncio.gather(perspective_thread(server, options, status), assets.load_page(), pool.warm())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, feeding.cancel)
     try:

@@ -5,7 +5,8 @@ const TITLES = { "1m": "the last minute", "1h": "the last hour", "1d": "the last
 const SLOW = 300; // milliseconds: a question that takes longer is shown, and can be cancelled
 const PAUSE = 150; // milliseconds: questions that follow each other sooner belong together
 const NO_ANSWER = [21, 29, 34]; // the numbers of Perspective's requests to be told of something later
-const GONE = [11, 12, 22, 30, 35, 37]; // to forget something, or how much of it there is: what is gone is nothing
+const FORGET = [11, 22, 30, 35, 37]; // to forget something, of which no failure matters
+const GONE = [...FORGET, 12]; // and to say how large something is: what is gone is nothing
 const ERROR = 50; // and of an answer that is none
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -70,7 +71,7 @@ async function ask(connect, range, failed) {
     },
     received(bytes) {
       const answer = Object.fromEntries(fields(bytes));
-      const failure = ERROR in answer && !asked.hushed;
+      const failure = ERROR in answer && !asked.hushed && !FORGET.includes(open.get(answer[1]));
       if (failure) failed(new TextDecoder().decode(Object.fromEntries(fields(answer[ERROR]))[1]));
       idle = performance.now();
       if (!failure) open.delete(answer[1]);
@@ -193,6 +194,12 @@ export function browse({ viewer, engine, connect, offer, views, live, table: liv
     return found;
   }
 
+  /** Let the viewer ask a client, and forget the one before: or it goes on with that one's table of the same name. */
+  async function load(client) {
+    await viewer.eject();
+    await viewer.load(client);
+  }
+
   async function openHistory(to, begin, turn) {
     connection = await connected(to, turn);
     if (connection === null) return;
@@ -221,7 +228,7 @@ export function browse({ viewer, engine, connect, offer, views, live, table: liv
       return widen;
     };
     if (turn !== turns) return;
-    await viewer.load(table); // Of a client, it would go on with the table of the same name that another client has.
+    await load(client);
     if (turn !== turns) return;
     offering = offer.offerViews({
       ...{ viewer, columns, make, elsewhere, rest, begin, views, memory, theme, note, remote: true },
@@ -247,9 +254,7 @@ export function browse({ viewer, engine, connect, offer, views, live, table: liv
     const [old, idle] = [connection, connection?.asking == null];
     connection = null;
     if (!idle) old.drop("given up");
-    // A chart would wait for ever for rows of the table that is loaded next.
-    const calm = () => viewer.restore({ plugin: "Datagrid" }).catch(() => {});
-    await (leaving = leaving.then(() => left?.leave().then(calm)));
+    await (leaving = leaving.then(() => left?.leave()));
     if (left?.shown) {
       shownAt.set(keyOf(from), left.shown);
       good = { at: from, shown: left.shown };
@@ -264,7 +269,7 @@ export function browse({ viewer, engine, connect, offer, views, live, table: liv
     try {
       if (to !== null) await openHistory(to, begin, turn);
       else {
-        await viewer.load(engine);
+        await load(engine);
         if (turn !== turns) return;
         offering = offer.offerViews({ ...live, begin });
         await offering.ready;

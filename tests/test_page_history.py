@@ -73,11 +73,6 @@ def new_context(browser: Browser) -> BrowserContext:
     return context
 
 
-def problems_of(page: Watched) -> list[str]:
-    """What the page has logged, but for Perspective's advice, which does not work with two tables of one name."""
-    return [each for each in page.problems if "`load(table)` is deprecated" not in each]
-
-
 class History(Watched):
     """A page in History."""
 
@@ -133,7 +128,7 @@ def page(tab: History) -> Iterator[History]:
     tab.go("#ranges button[value='1h']")
     tab.pick("Rows")
     yield tab
-    assert problems_of(tab) == []
+    assert tab.problems == []
 
 
 def test_history_is_one_click_away_and_shows_the_newest_rows_of_the_last_hour(page: History, demo: Demo) -> None:
@@ -305,7 +300,7 @@ def test_a_link_carries_the_table_and_the_range_and_a_reload_stays(page: History
     assert other.title() == "meters: all rows"
     other.until(f"return (await (await {VIEWER}.getView()).num_rows()) === 2")
     other.page.close()
-    assert problems_of(other) == []
+    assert other.problems == []
 
 
 def test_the_server_that_restarts_is_asked_again(context: BrowserContext, demo: Demo) -> None:
