@@ -198,6 +198,20 @@ def test_a_range_is_part_of_the_query_and_keeps_the_view(page: History, demo: De
     assert asked[-1].endswith(f"range={int(now) - 7200}000-{int(now) - 3600}000")
 
 
+def test_the_end_of_the_table_can_be_scrolled_to(page: History, demo: Demo) -> None:
+    page.go("#ranges button[value=all]")
+    ((first,),) = sql(demo.taos_port, "SELECT CAST(FIRST(`timestamp`) AS BIGINT) FROM stocks.stocks_values")
+    text = page.page.evaluate(
+        """(ms) => new Date(ms).toLocaleString("en-US", { fractionalSecondDigits: 3, year: "numeric", month: "2-digit",
+            day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })""",
+        first,
+    )
+    page.page.evaluate(f"{CELLS}.querySelector('regular-table').scrollTop = 1e9")
+    rows = f"[...{CELLS}.querySelectorAll('tbody tr')]"
+    page.until(f"return {rows}.at(-1).innerText.startsWith({json.dumps(text)})")
+    assert page.page.evaluate(f"{rows}.length") > 10
+
+
 @pytest.mark.parametrize(("table", "views"), [("meters", 4), ("bare", 1)])
 def test_other_tables_of_the_database_have_the_views_that_their_columns_allow(
     page: History, table: str, views: int
