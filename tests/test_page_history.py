@@ -282,6 +282,26 @@ def test_a_question_that_the_server_refuses_is_a_note_and_the_view_is_as_it_was(
     assert page.title() == "stocks_values: all rows"
 
 
+@pytest.mark.parametrize("width", [360, 2560])
+def test_the_bar_of_history_fits_narrow_and_wide_windows(page: History, width: int) -> None:
+    size = page.page.viewport_size
+    assert size is not None
+    page.page.locator("#ranges button[value='']").click()
+    page.page.set_viewport_size({"width": width, "height": 740})
+    assert page.page.evaluate("document.documentElement.scrollWidth") == width
+    for selector in ["#mode", "#tables", "#ranges", "#between [name=from]", "#between [name=to]", "#between button"]:
+        page.inside(selector, width)
+    page.page.screenshot(path=ARTEFACTS / f"history-width-{width}.png")
+    page.page.set_viewport_size(size)
+
+
+def test_axe_finds_nothing_serious_in_history(page: History) -> None:
+    page.page.locator("#ranges button[value='']").click()
+    page.page.evaluate("document.querySelector('#note span').textContent = 'a note'")
+    assert page.barriers() == []
+    page.page.screenshot(path=ARTEFACTS / "history-dark.png")
+
+
 def test_live_and_history_keep_their_views_apart(page: History, demo: Demo) -> None:
     page.page.evaluate(f"{VIEWER}.restore({{ columns: ['ticker'] }})")
     page.until("return document.querySelector('nav button[value=Rows].changed')")

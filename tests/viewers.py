@@ -9,14 +9,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
+import axe_playwright_python
 import perspective
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 T = TypeVar("T")
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
 FLAGS = [
     "--no-sandbox",
@@ -165,6 +169,29 @@ class Watched:
         """The view as the viewer saves it, once it has come to rest."""
         saved: dict[str, Any] = self.page.evaluate("document.querySelector('perspective-viewer').save()")
         return saved
+
+    def barriers(self) -> list[tuple[str, list[str]]]:
+        """What axe finds serious in light and in dark: its rules, and the elements that break them."""
+        self.page.evaluate(AXE)
+        serious = []
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            viewer = "document.querySelector('perspective-viewer')"
+            self.until(f"return (await {viewer}.save()).theme.toLowerCase().endsWith('{scheme}')")
+            # What Perspective draws inside its own element is not the page's to mend.
+            found = self.page.evaluate("axe.run({ exclude: ['perspective-viewer'] })")
+            assert found["passes"]
+            for each in found["violations"]:
+                if each["impact"] in ("serious", "critical"):
+                    serious.append((each["id"], [node["html"] for node in each["nodes"]]))
+        return serious
+
+    def inside(self, selector: str, width: int) -> None:
+        """Fail unless the window of that width shows the element whole, from side to side."""
+        box = self.page.locator(selector).bounding_box()
+        assert box is not None, selector
+        assert box["x"] >= 0, selector
+        assert box["x"] + box["width"] <= width, selector
 
     def until(self, script: str, seconds: float = 20) -> Any:
         """Wait until an (async) JavaScript function body returns something true, and return that."""
