@@ -1,6 +1,7 @@
 """How things are: what /status answers, and the log line when it changes."""
 
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Status:
     rows_per_second: float = 0.0
     newest: int | None = None
     viewers: int = 0
-    _logged: str | None = None
+    _logged: set[str] = field(default_factory=set)
     _rate: Rate = field(default_factory=Rate)
 
     def note(self, message: dict[str, Any]) -> None:
@@ -59,6 +60,8 @@ class Status:
             raise tdengine.TDengineError(message["error"])
         if message["kind"] == "table":
             return
+        if (self.state == "waiting") != (message["kind"] == "waiting"):
+            self._logged.clear()
         if message["kind"] == "waiting":
             self.state, self.error = "waiting", message["error"]
             self.rows_per_second = self._rate.clear()
@@ -67,9 +70,14 @@ class Status:
             self.rows, self.newest = message["rows"], message["newest"]
             self.rows_read += message["rows_read"]
             self.rows_per_second = round(self._rate.note(message["new"]), 1)
-        if self.state != self._logged:
-            self._logged = self.state
-            log.info("%s: %s", self.table, self.state if self.error is None else f"waiting for TDengine: {self.error}")
+        self._log(self.state if self.error is None else f"waiting for TDengine: {self.error}")
+
+    def _log(self, text: str) -> None:
+        """Log that the table is live, or another reason for which it is not, once until that changes."""
+        reason = re.sub(r"\d+", "", text)  # waiting for longer is no other reason
+        if reason not in self._logged:
+            self._logged.add(reason)
+            log.info("%s: %s", self.table, text)
 
     def as_dict(self) -> dict[str, Any]:
         """As /status answers it; `newest`, and `now` by the server's clock, in epoch milliseconds."""

@@ -1,0 +1,80 @@
+"""History in Chromium: from a click to what it leads to, over a whole table, while rows keep coming."""
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+
+from playwright.sync_api import Page
+
+from benchmarks.cost import ask, load, served
+from benchmarks.data import Note, sql
+from benchmarks.processes import ROOT, embedded, running
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from viewers import chromium
+
+CLICK = """async (selector) => {
+    const began = performance.now();
+    document.querySelector(selector).click();
+    const grid = () => document.querySelector("perspective-viewer-datagrid")?.shadowRoot;
+    do await new Promise(requestAnimationFrame);
+    while (document.querySelector("nav[aria-busy=true]") || !grid()?.querySelector("tbody td"));
+    return performance.now() - began;
+}"""
+"""Milliseconds from a click until the view that it leads to is on the screen."""
+
+SCROLL = """async (last) => {
+    const began = performance.now();
+    const root = document.querySelector("perspective-viewer-datagrid").shadowRoot;
+    root.querySelector("regular-table").scrollTop = 1e9;
+    do await new Promise(requestAnimationFrame);
+    while (!root.querySelector("tbody tr:last-child td").innerText.endsWith(last));
+    return performance.now() - began;
+}"""
+"""Milliseconds from a jump to the end of a table until its last row is there: `last` is how its time ends."""
+
+SHOWN = "document.querySelector('nav[aria-busy=false]')"
+
+
+def history_page(note: Note, quick: bool) -> None:
+    """The clicks of a visitor of history, and the updates of the live table that another viewer has meanwhile."""
+    rows, repeats = (500_000, 2) if quick else (10_000_000, 5)
+    with ExitStack() as stack:
+        taos = stack.enter_context(embedded("--fill", str(rows)))
+        stack.enter_context(running("producer.py", "--taos-port", str(taos)))
+        port, _ = stack.enter_context(served(taos))
+        (viewer,) = stack.enter_context(load(port, 1))
+        ((first,),) = sql(taos, "SELECT CAST(FIRST(`timestamp`) AS BIGINT) FROM stocks.stocks_values")
+        page = stack.enter_context(chromium()).new_context(bypass_csp=True).new_page()
+        page.goto(f"http://127.0.0.1:{port}")
+        page.wait_for_function(SHOWN)
+        ask(viewer)
+        began = time.monotonic()
+        found: dict[str, list[float]] = {}
+        for _ in range(repeats):
+            for what, milliseconds in visit(page, first):
+                found.setdefault(what, []).append(milliseconds)
+        updates = json.loads(ask(viewer))["updates"] / (time.monotonic() - began)
+    for what, figures in found.items():
+        note(f"history page: {what}, {rows:,} rows", "ms", [], figures)
+    note(f"live updates a second meanwhile, {rows:,} rows", "/s", [], [updates], "more")
+
+
+def visit(page: Page, first: int) -> list[tuple[str, float]]:
+    """One visit of history, from Live and back again: what was done, and how long it took."""
+
+    def click(selector: str) -> float:
+        milliseconds: float = page.evaluate(CLICK, selector)
+        page.wait_for_timeout(500)
+        return milliseconds
+
+    found = [("the first rows", click("#mode button[value=history]"))]
+    found.append(("all rows", click("#ranges button[value=all]")))
+    found.append(("a jump to the end", page.evaluate(SCROLL, f".{first % 1000:03}")))
+    found.append(("a pivot of two levels", click("nav button[value=Pivot]")))
+    click("nav button[value=Rows]")
+    click("#ranges button[value='1h']")
+    click("#mode button[value=live]")
+    return found
