@@ -174,7 +174,9 @@ class Guarded(tornado.web.RequestHandler):
 
     async def _admitted(self) -> bool:
         name = f"perspective_{host_name(self.request.host)}_{self.settings['port']}".replace(":", "_")
-        bearer = self.request.headers.get("Authorization", "").removeprefix("Bearer ")
+        # A proxy may ask for a password of its own, and pass that on as another kind of Authorization.
+        kind, _, credentials = self.request.headers.get("Authorization", "").partition(" ")
+        bearer = credentials if kind.lower() == "bearer" else ""
         token = self.get_query_argument("token", "") or bearer
         if not token:
             return self.access.knows(self.get_cookie(name))

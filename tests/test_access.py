@@ -78,6 +78,7 @@ def test_the_page_trades_the_token_for_a_cookie_that_scripts_and_other_sites_nev
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
     assert token not in cookie
     assert get(port, "/status", Cookie=cookie).status == 503
+    assert get(port, "/status", Cookie=cookie, Authorization="Basic cHJveHk6aXRz").status == 503
     websocket(port, Cookie=cookie)
 
 
