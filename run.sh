@@ -147,12 +147,16 @@ run_step ./install.sh --no-client --no-profile || exit 1
 #   start PORT HOST PORT prints why localhost's first PORT cannot be used, or nothing; then a line about the TDengine
 #   tdengine HOST PORT   prints "yes", "no: <reason>" where nothing can be reached, or "other" where it is not TDengine
 #   status PORT          prints "live", or what the server says instead
-ask() {
-  "$python" -c '
-import base64, http.client, json, signal, socket, sys, time
-from os import environ
+# Ctrl-C ends it without a word; while Python starts, when that would say much, it is not heard.
+ask() (
+  trap '' INT
+  exec "$python" -c '
+import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import base64, http.client, json, socket, sys, time
+from os import environ
 
 
 def request(host, port, method, path, body=None, headers={}):
@@ -221,7 +225,7 @@ while (answer := question(*sys.argv[3:-1], int(sys.argv[-1]))) not in ("yes", "l
     time.sleep(0.05)
 print(answer)
 ' "$@"
-}
+)
 
 answer=$(ask 0 start "$port" "$TAOS_HOST" "$TAOS_PORT")
 reason=${answer%%$'\n'*} answer=${answer#*$'\n'}

@@ -154,6 +154,16 @@ def test_a_signal_stops_everything_and_the_exit_status_is_0(
         assert_nothing_is_left(checkout)
 
 
+def test_ctrl_c_before_the_first_rows_stops_everything_without_a_traceback(checkout: Checkout, port: int) -> None:
+    (checkout.path / "perspective_server.py").write_text(SERVER.replace('"live"', '"waiting"'))
+    with checkout.started("./run.sh", "--no-browser", "--port", str(port)) as process:
+        wait_until(lambda: set(processes(checkout)) == PARTS, "all parts")
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, out.splitlines()[-1], err) == (130, "run.sh: stopped", "")
+        assert_nothing_is_left(checkout)
+
+
 def test_ctrl_c_on_a_terminal_stops_everything(checkout: Checkout, port: int) -> None:
     master, slave = pty.openpty()
     with subprocess.Popen(
