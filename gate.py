@@ -36,11 +36,15 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
     """Of all viewers' views, and of the table."""
 
     def initialize(self, perspective_server: perspective.Server, status: Status, table: str, max_viewers: int) -> None:
-        super().initialize(perspective_server)
-        self.status = status
         self.names.add(table)
+        self.begin(perspective_server, status, max_viewers, Requests(self.names))
+
+    def begin(self, server: Any, status: Status, max_viewers: int, requests: Requests) -> None:
+        """A viewer that has not asked for anything yet. `server` makes its session, `requests` says what it may ask."""
+        super().initialize(server)
+        self.status = status
         self.max_viewers = max_viewers
-        self.requests = Requests(self.names)
+        self.requests = requests
         self.waiting = 0
         self.largest = 0
         self.credit = AHEAD_SECONDS
@@ -143,8 +147,8 @@ class HistoryViewer(Viewer):
     everyone: ClassVar[set["Viewer"]] = set()
 
     def initialize(self, pool: HistoryPool, status: Status, max_viewers: int) -> None:  # type: ignore[override]
-        super().initialize(pool.over(self.get_query_argument("range", "all")), status, "", max_viewers)
-        self.requests = Requests(set(), pushed_down, HISTORYS)
+        over = pool.over(self.get_query_argument("range", "all"))
+        self.begin(over, status, max_viewers, Requests(set(), pushed_down, HISTORYS))
 
     def counted(self) -> None:
         """Those who look at the live table are the ones that are counted."""
