@@ -52,11 +52,17 @@ def test_while_tdengine_is_away_the_rate_is_zero_and_what_comes_back_at_once_doe
 def test_each_reason_to_wait_is_logged_once_until_rows_come_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "perspective_server")
     status = Status(table="t")
-    silent = [{"kind": "waiting", "error": f"no answer for {seconds} s"} for seconds in (2, 4, 6)]
-    missing = {"kind": "waiting", "error": "no such table"}
     poll = {"kind": "append", "rows": 1, "rows_read": 1, "new": 1, "newest": 1}
-    for message in (*silent, missing, silent[0], missing, poll, poll, missing, poll):
-        status.note(message)
+
+    def wait(*errors: str) -> None:
+        for error in errors:
+            status.note({"kind": "waiting", "error": error})
+
+    wait("no answer for 2 s", "no answer for 4 s", "no such table", "no answer for 2 s", "no such table")
+    status.note(poll)
+    status.note(poll)
+    wait("no such table")
+    status.note(poll)
     assert caplog.messages == [
         "t: waiting for TDengine: no answer for 2 s",
         "t: waiting for TDengine: no such table",

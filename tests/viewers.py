@@ -175,7 +175,7 @@ class Watched:
         self.page.evaluate(AXE)
         serious = []
         for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=scheme)
             viewer = "document.querySelector('perspective-viewer')"
             self.until(f"return (await {viewer}.save()).theme.toLowerCase().endsWith('{scheme}')")
             # What Perspective draws inside its own element is not the page's to mend.
