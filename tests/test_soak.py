@@ -12,6 +12,9 @@ from waiting import eventually
 
 SECONDS = 12.0
 GROWTH_KIB = 12 * 1024
+GROWTH_EMBEDDED_KIB = 48 * 1024
+"""It is killed again and again: on a slow machine an early sample finds it before it has its usual size."""
+
 GROWTH_THREADS = 2
 """The client's thread pool has one or two more while it connects again."""
 
@@ -33,7 +36,8 @@ def test_kills_of_the_database_and_viewers_that_come_and_go_leave_nothing_behind
     assert set(held) == {"embedded", "producer", "producer's worker", "server", "feed"}
     for name, grown in held.items():
         for what, (early, late) in grown.items():
-            allowed = {"rss_kib": GROWTH_KIB, "files": 10, "threads": GROWTH_THREADS}.get(what, 0)
+            memory = GROWTH_EMBEDDED_KIB if name == "embedded" else GROWTH_KIB
+            allowed = {"rss_kib": memory, "files": 10, "threads": GROWTH_THREADS}.get(what, 0)
             assert late <= early + allowed, (name, what, early, late)
 
 
