@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,9 @@ from typing import Any
 import perspective
 from tornado.websocket import websocket_connect
 
-ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from parts import ROOT, free_port
 
 INTERVAL_MS = 20
 WARM_UP = 0.25
@@ -41,14 +42,6 @@ class Sample:
     files: int
     threads: int
     children: int
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def children(pid: int) -> list[int]:

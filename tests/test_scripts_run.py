@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from script_helpers import Checkout, free_port, is_alive, make_checkout, use_python, wait_until
+from parts import free_port
+from script_helpers import Checkout, is_alive, make_checkout, use_python, wait_until
 
 # What a stub part does first: note its processes (itself and perhaps a child), then misbehave as the environment says.
 # (They import little, as interpreters that start are what these tests wait for.)
