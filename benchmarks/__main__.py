@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measure the demo against the way that the seed document describes, side by side in one run on one machine.
 
-Prints a table, writes benchmarks/results.json, and draws two plots into imgs/. `--quick` takes less than three
-minutes on two cores; `--only NAME` measures one row. Figures are medians over repeats, with their spread.
+Prints a table, writes benchmarks/results.json, and draws two plots into imgs/. Each figure is a median, with half the
+distance between the least and the greatest of its repeats. A ratio is the mean of the repeats' (the geometric one),
+with the interval in which it lies at 95 %.
 """
 
 import argparse
@@ -10,47 +11,15 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-from benchmarks import cost, data, history, insert, latency, plots, start
+from benchmarks import cost, data, figures, history, insert, latency, plots, start
+from benchmarks.figures import Figure
 from benchmarks.processes import machine
 
-HERE = Path(__file__).parent
-
-
-@dataclass
-class Figure:
-    """One row of the table: what was measured, in which unit, the seed's way and ours, over repeats."""
-
-    what: str
-    unit: str
-    seed: list[float] = field(default_factory=list)
-    ours: list[float] = field(default_factory=list)
-    better: str = "less"
-
-    @property
-    def ratio(self) -> float | None:
-        """How many times better ours is, if both were measured."""
-        if not self.seed or not self.ours or not median(self.ours) or not median(self.seed):
-            return None
-        ratio = median(self.seed) / median(self.ours)
-        return ratio if self.better == "less" else 1 / ratio
-
-    def line(self) -> str:
-        """The row as it is printed."""
-        ratio = f"{self.ratio:,.1f} x" if self.ratio else ""
-        return f"{self.what:62}{self.unit:>9}{shown(self.seed):>22}{shown(self.ours):>22}{ratio:>11}"
-
-
-def shown(values: list[float]) -> str:
-    """A median, and how far apart the repeats were."""
-    if not values:
-        return "-"
-    spread = f" ±{(max(values) - min(values)) / 2:,.3g}" if len(values) > 1 else ""
-    return f"{median(values):,.4g}{spread}"
-
+RESULTS = Path(__file__).parent / "results.json"
 
 ROWS: dict[str, Callable[..., None]] = {
     "stored": data.stored,
@@ -59,6 +28,7 @@ ROWS: dict[str, Callable[..., None]] = {
     "tick": cost.tick,
     "stall": latency.stall,
     "freshness": latency.freshness,
+    "drawn": latency.drawn,
     "viewers": cost.viewers,
     "growth": cost.growth,
     "history": history.history,
@@ -66,29 +36,47 @@ ROWS: dict[str, Callable[..., None]] = {
 }
 
 
-def main() -> int:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(prog="benchmarks/run.sh", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer points and repeats, shorter measurements")
-    parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, or these")
-    options = parser.parse_args()
-    print(machine())
-    print(f"{'':62}{'':>9}{'seed':>22}{'ours':>22}{'ratio':>11}")
-    figures: list[Figure] = []
+def measured(names: list[str], quick: bool) -> dict[str, Any]:
+    """Measure these rows, printing each figure."""
+    found: list[Figure] = []
     began = time.monotonic()
 
-    def note(what: str, unit: str, seed: list[float], ours: list[float], better: str = "less") -> None:
-        figures.append(Figure(what, unit, seed, ours, better))
-        print(figures[-1].line(), flush=True)
+    def note(*arguments: Any, **options: Any) -> None:
+        found.append(Figure(*arguments, **options))
+        print(found[-1].line(), flush=True)
 
-    for name, measure in ROWS.items():
-        if not options.only or name in options.only:
-            measure(note, options.quick)
-    print(f"{time.monotonic() - began:.0f} s")
-    results = {"machine": machine(), "quick": options.quick, "figures": [asdict(each) for each in figures]}
+    print(machine())
+    print(figures.HEADING)
+    for name in names:
+        ROWS[name](note, quick)
+    seconds = round(time.monotonic() - began)
+    print(f"{seconds} s")
+    ratios = [asdict(each.ratio) if each.ratio else None for each in found]
+    listed = [{**asdict(each), "ratio": ratio} for each, ratio in zip(found, ratios, strict=True)]
+    return {"machine": machine(), "quick": quick, "seconds": seconds, "figures": listed}
+
+
+def main() -> int:
+    """Measure, print, write; or print what was measured before."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run.sh", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer points and shorter, in less than three minutes")
+    parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, or these, and write nothing")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="file to write, or to read (results.json)")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="only say whether the output agrees with this run")
+    parser.add_argument("--table", action="store_true", help="only print the README's table of the output")
+    options = parser.parse_args()
+    if options.table or options.compare:
+        found = figures.read(json.loads(options.output.read_text()))
+        if options.table:
+            print(figures.markdown(found), end="")
+            return 0
+        lines, agree = figures.compared(figures.read(json.loads(options.compare.read_text())), found)
+        print("\n".join(lines))
+        return 0 if agree else 1
+    results = measured([name for name in ROWS if name in (options.only or ROWS)], options.quick)
     if not options.only:
-        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        plots.draw(results)
+        options.output.write_text(json.dumps(results, indent=1) + "\n")
+        plots.draw(figures.read(results), RESULTS.parent.parent / "imgs")
     return 0
 
 

@@ -2,125 +2,212 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from statistics import quantiles
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import pairwise
+from statistics import median, quantiles
+from typing import Any
 
-import taosws
+from benchmarks.figures import Note
+from benchmarks.processes import (
+    TICK,
+    both,
+    connect,
+    cpu_shares,
+    create,
+    embedded,
+    keep_to_one_core,
+    running,
+    served,
+    sql,
+    until,
+)
 
-from benchmarks.data import SEED, Note, create
-from benchmarks.processes import cpu_share, embedded, free_port, running, status, until
+CHECK = 5.0
+"""Every so many seconds the demo's server reads all that it shows: what is measured lasts so long, or multiples."""
 
-TICK = 0.25
+FRESH = 1000.0
+"""How old in ms a row may be on arrival, in 99 of 100 cases."""
+
+Load = list["subprocess.Popen[str]"]
 
 
 @contextmanager
-def load(port: int, count: int, pivot: bool = False) -> Iterator["list[subprocess.Popen[str]]"]:
-    """So many viewers of a server, in processes of up to 200 each."""
+def load(port: int, count: int, pivot: bool = False) -> Iterator[Load]:
+    """So many viewers of a server, in processes of up to 100 each."""
     with ExitStack() as stack:
         processes = []
-        for first in range(0, count, 200):
-            options = ["--viewers", str(min(200, count - first)), *(["--pivot"] if pivot else [])]
+        for first in range(0, count, 100):
+            options = ["--viewers", str(min(100, count - first)), *(["--pivot"] if pivot else [])]
             command = ["benchmarks/load.py", f"ws://127.0.0.1:{port}/websocket", *options]
             processes.append(stack.enter_context(running(*command, stdin=True)))
-        until(lambda: all(json.loads(ask(each))["updates"] > 0 for each in processes), 60)
+        until(lambda: all(ask(each)["updates"] > 0 for each in processes), 60)
         yield processes
 
 
-def ask(process: "subprocess.Popen[str]") -> str:
+def ask(process: "subprocess.Popen[str]") -> dict[str, Any]:
     """What a load process has seen since it was last asked."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("\n")
     process.stdin.flush()
-    return process.stdout.readline()
+    seen: dict[str, Any] = json.loads(process.stdout.readline())
+    return seen
 
 
-@contextmanager
-def served(taos: int, *options: str, seed: bool = False) -> Iterator[tuple[int, int]]:
-    """A server over a TDengine at `taos`: its port and process id."""
-    port = free_port()
-    command = [SEED, "serve"] if seed else ["perspective_server.py"]
-    with running(*command, "--taos-port", str(taos), "--port", str(port), *options, ready="serving") as process:
-        if not seed:
-            until(lambda: status(port).get("rows"))
-        yield port, process.pid
+def ticks(pids: Sequence[int], seconds: float, repeats: int) -> list[list[float]]:
+    """For each of these processes, CPU of one tick in ms, so often."""
+    shares = [cpu_shares(pids, seconds) for _ in range(repeats)]
+    return [[1000 * TICK * share for share in each] for each in zip(*shares, strict=True)]
 
 
 def tick(note: Note, quick: bool) -> None:
-    """CPU of one tick while 1000 rows a second come, with one viewer."""
-    seconds, repeats = (4, 2) if quick else (15, 3)
-    with embedded() as taos:
-        create(taos)
-        with running("producer.py", "--taos-port", str(taos)):
-            found = []
-            for seed in (True, False):
-                with served(taos, seed=seed) as (port, pid), load(port, 1, pivot=seed):
-                    cpu_share(pid, 1)
-                    found.append([1000 * TICK * cpu_share(pid, seconds) for _ in range(repeats)])
-    note("CPU of one tick, 1000 rows/s, one viewer", "ms", *found)
+    """CPU of one tick while 1000 rows a second come, with one viewer; then of each further viewer."""
+    repeats = 3 if quick else 6
+    with both() as (seed, ours), load(seed[0], 1, pivot=True), load(ours[0], 1):
+        pids = [seed[1], ours[1]]
+        cpu_shares(pids, 1)
+        alone = ticks(pids, CHECK, repeats)
+        note("CPU of one tick, 1000 rows/s, one viewer", "ms", *alone)
+        more = 20, 100
+        with load(seed[0], more[0], pivot=True), load(ours[0], more[1]):
+            cpu_shares(pids, 1)
+            together = ticks(pids, CHECK / 2 if quick else CHECK, repeats)
+        further = [
+            [(with_them - median(before)) / count for with_them in after]
+            for before, after, count in zip(alone, together, more, strict=True)
+        ]
+        note("CPU of each further viewer and tick", "ms", *further)
 
 
 def viewers(note: Note, quick: bool) -> None:
-    """CPU for each viewer and tick, and how old rows are when many viewers are sent them."""
-    seconds = 4 if quick else 12
+    """How many viewers a server on one core serves before their rows are old; others have the other cores."""
+    ladders = ((100, 200), (400,)) if quick else ((25, 50, 100, 150, 200, 300, 400), (50, 100, 200, 300, 400))
+    seconds, repeats = (1.0, 3) if quick else (5, 5)
+    served_by_one = []
+    for seed, ladder in zip((True, False), ladders, strict=True):
+        found: list[tuple[int, list[float]]] = []
+        for count in ladder:
+            share, ages = crowd(count, seed, seconds, repeats)
+            found.append((count, ages))
+            if not seed:
+                note(f"cores that {count} viewers take", "cores", [], share)
+                note(f"age of a row on arrival, {count} viewers, p99", "ms", [], ages)
+            if median(ages) > 2 * FRESH:
+                break
+        served_by_one.append([most([(count, ages[repeat]) for count, ages in found]) for repeat in range(repeats)])
+    note("viewers that one core serves, rows at most 1 s old (p99)", "viewers", *served_by_one, better="more")
+
+
+def crowd(count: int, seed: bool, seconds: float, repeats: int) -> tuple[list[float], list[float]]:
+    """With so many viewers of a server on one core: the cores that it takes, and the p99 of its rows' age in ms."""
     with embedded() as taos:
         create(taos)
-        with running("producer.py", "--taos-port", str(taos)):
-            slopes = []
-            for seed, counts in ((True, (1, 20)), (False, (1, 100))):
-                shares = []
-                for count in counts:
-                    with served(taos, seed=seed) as (port, pid), load(port, count, pivot=seed):
-                        shares.append(cpu_share(pid, seconds))
-                slopes.append([1000 * TICK * (shares[1] - shares[0]) / (counts[1] - counts[0])])
-            note("CPU of each further viewer and tick", "ms", *slopes)
-            for count in (100, 400) if quick else (1, 50, 100, 200, 400):
-                with served(taos) as (port, pid), load(port, count) as processes:
-                    for each in processes:
-                        ask(each)
-                    share = cpu_share(pid, seconds)
-                    ages = [age for each in processes for age in json.loads(ask(each))["ages"]]
-                note(f"cores that {count} viewers take", "cores", [], [share])
-                if len(ages) > 1:
-                    p99 = quantiles(ages, n=100)[98]
-                    note(f"age of a row on arrival, {count} viewers, p99", "ms", [], [p99])
+        with (
+            running("producer.py", "--taos-port", str(taos)),
+            served(taos, seed=seed) as (port, pid),
+            load(port, count - 1, pivot=seed) as others,
+            load(port, 1) as looking,
+        ):
+            keep_to_one_core(pid)
+            cpu_shares([pid], 0.5 if seconds < 5 else 2)
+            shares, ages = [], []
+            for _ in range(repeats):
+                for each in (*others, *looking):
+                    ask(each)
+                shares += cpu_shares([pid], seconds)
+                seen = [age for each in (*others, *looking) for age in ask(each)["ages"]]
+                ages.append(quantiles(seen, n=100)[98] if len(seen) > 1 else 1000 * seconds)
+    return shares, ages
+
+
+def most(found: list[tuple[int, float]]) -> float:
+    """The number of viewers at which rows are just fresh enough, on the line between two that were tried."""
+    before: tuple[int, float] = (0, 0.0)
+    for count, age in found:
+        if age > FRESH:
+            return before[0] + (count - before[0]) * (FRESH - before[1]) / (age - before[1])
+        before = count, age
+    return before[0]
+
+
+Setting = AbstractContextManager[tuple[int, int]]
+"""A demo to measure: the port of its TDengine, and the process id of its server."""
 
 
 def growth(note: Note, quick: bool) -> None:
-    """CPU of a tick as there are more rows stored, more rows a second, more columns, a larger table."""
-    seconds = 3 if quick else 8
-    for rows in (10_000, 1_000_000) if quick else (10_000, 100_000, 1_000_000, 10_000_000):
-        with embedded("--fill", str(rows)) as taos, running("producer.py", "--taos-port", str(taos)):
-            one(note, taos, f"CPU of one tick, {rows:,} rows stored", seconds)
-    for rate in (100, 10_000) if quick else (100, 1_000, 10_000, 100_000):
-        with embedded() as taos:
-            batch = max(1, rate // 4)
-            options = ["--taos-port", str(taos), "--rows", str(batch), "--precision", "us"]
-            with running("producer.py", *options):
-                one(note, taos, f"CPU of one tick, {rate:,} rows/s", seconds)
-    for count in (5, 200) if quick else (5, 20, 50, 200):
-        with embedded() as taos:
-            wide(taos, count)
-            writer = "benchmarks/wide.py"
-            with running(writer, str(taos), str(count), ready="writing"):
-                options = ["--database", "wide", "--table", "t"]
-                one(note, taos, f"CPU of one tick, {count} columns", seconds, *options)
-    for limit in (1_000, 10_000) if quick else (1_000, 10_000, 100_000):
-        with embedded("--fill", "200000") as taos, running("producer.py", "--taos-port", str(taos)):
-            one(note, taos, f"CPU of one tick, {limit:,} rows shown", seconds, "--limit", str(limit))
+    """CPU of a tick as there are more rows stored, more rows a second, more columns, a larger table.
+
+    There is one viewer, and 1000 rows a second come unless it is their number that grows.
+    """
+    series: list[tuple[str, list[int], Callable[[int], Setting]]] = [
+        ("rows stored", [10_000, 100_000, 1_000_000, 10_000_000], lambda rows: filled(rows)),
+        ("rows/s sent", [100, 1000, 10_000, 30_000, 100_000], flowing),
+        ("columns", [5, 20, 50, 100, 200], wide),
+        ("rows shown", [1000, 3000, 10_000, 30_000, 100_000], lambda limit: filled(200_000, "--limit", str(limit))),
+    ]
+    for name, points, setting in series:
+        # Quick: the first and the third or the last of them, at the same time.
+        groups = [[points[0], points[-1 if name == "columns" else 2]]] if quick else [[point] for point in points]
+        for group in groups:
+            with ExitStack() as stack:
+                settings = [stack.enter_context(setting(point)) for point in group]
+                cpu_shares([pid for _, pid in settings], 1)
+                counts = [[count(taos) for taos, _ in settings]] if name == "rows/s sent" else []
+                found: list[list[float]] = [[] for _ in group]
+                for _ in range(1 if quick else 3):
+                    for values, (value,) in zip(found, ticks([pid for _, pid in settings], CHECK, 1), strict=True):
+                        values.append(value)
+                    counts += [[count(taos) for taos, _ in settings]] if counts else []
+            for place, (point, values) in enumerate(zip(group, found, strict=True)):
+                at: float = point
+                if counts:
+                    came = [(after[place] - before[place]) / CHECK for before, after in pairwise(counts)]
+                    note(f"rows that came, {point:,} {name}", "rows/s", [], came)
+                    at = median(came)
+                note(f"CPU of one tick, {point:,} {name}", "ms", [], values, series=name, at=at)
 
 
-def one(note: Note, taos: int, what: str, seconds: float, *options: str) -> None:
-    """Measure the demo's server over what is there."""
-    with served(taos, *options) as (port, pid), load(port, 1):
-        cpu_share(pid, 1)
-        note(what, "ms", [], [1000 * TICK * cpu_share(pid, seconds)])
+def count(taos: int) -> int:
+    """The rows that are stored."""
+    return int(sql(taos, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0])
 
 
-def wide(port: int, columns: int) -> None:
-    """A table of so many columns of floats."""
-    connection = taosws.connect(host="localhost", port=port, user="root", password="taosdata")
-    connection.execute("CREATE DATABASE wide")
-    declared = ", ".join(f"c{number} FLOAT" for number in range(columns - 1))
-    connection.execute(f"CREATE TABLE wide.t (`timestamp` TIMESTAMP, {declared})")
+@contextmanager
+def filled(rows: int, *options: str) -> Iterator[tuple[int, int]]:
+    """So many rows of the last day, and 1000 more a second."""
+    with (
+        embedded("--fill", str(rows)) as taos,
+        running("producer.py", "--taos-port", str(taos)),
+        served(taos, *options) as (port, pid),
+        load(port, 1),
+    ):
+        yield taos, pid
+
+
+@contextmanager
+def flowing(rate: int) -> Iterator[tuple[int, int]]:
+    """So many rows a second, if producer and TDengine keep up with it."""
+    with (
+        embedded() as taos,
+        running("producer.py", "--taos-port", str(taos), "--rows", str(rate // 4), "--precision", "us"),
+        served(taos) as (port, pid),
+        load(port, 1),
+    ):
+        yield taos, pid
+
+
+@contextmanager
+def wide(columns: int) -> Iterator[tuple[int, int]]:
+    """A table of so many columns, of floats but for the first."""
+    with embedded() as taos:
+        connection = connect(taos)
+        connection.execute("CREATE DATABASE wide")
+        declared = ", ".join(f"c{number} FLOAT" for number in range(columns - 1))
+        connection.execute(f"CREATE TABLE wide.t (`timestamp` TIMESTAMP, {declared})")
+        with (
+            running("benchmarks/wide.py", str(taos), str(columns), ready="writing"),
+            served(taos, "--database", "wide", "--table", "t") as (port, pid),
+            load(port, 1),
+        ):
+            yield taos, pid

@@ -2,68 +2,59 @@
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
 
-import taosws
+from benchmarks.figures import Note
+from benchmarks.processes import SEED, create, embedded, running, served, sql
 
-from benchmarks.processes import ROOT, embedded, free_port, running
-
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from viewers import Viewer
 
-Note = Callable[..., None]
-SEED = "benchmarks/seed_way.py"
-
-
-def sql(port: int, statement: str) -> list[tuple[Any, ...]]:
-    """The rows of a statement, over a connection of its own."""
-    connection = taosws.connect(host="localhost", port=port, user="root", password="taosdata")
-    return list(connection.query(statement))
-
-
-def create(port: int) -> None:
-    """The database that the seed's way takes to be there."""
-    taosws.connect(host="localhost", port=port, user="root", password="taosdata").execute("CREATE DATABASE stocks")
-
 
 def stored(note: Note, quick: bool) -> None:
-    """Rows stored of those sent, in batches of 250."""
-    batches = 12 if quick else 40
-    found = []
-    for command in ([SEED, "produce"], ["producer.py"]):
-        with embedded() as port:
-            create(port)
-            options = ["--taos-port", str(port), "--batches", str(batches)]
-            with running(*command, *options) as producer:
-                producer.wait(120)
-            count = sql(port, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0]
-            found.append([100 * count / (250 * batches)])
-    note("rows stored of those sent, 250 a batch", "%", *found, "more")
+    """Rows stored of those sent, in batches of 250, both ways at once into tables of their own."""
+    batches, repeats = (4, 3) if quick else (20, 5)
+    found: list[list[float]] = []
+    with embedded() as port:
+        create(port)
+        options = ["--taos-port", str(port), "--batches", str(batches)]
+        tables = ["stocks_values", "ours"]
+        before = [0, 0]
+        for _ in range(repeats):
+            with (
+                running(SEED, "produce", *options) as seed,
+                running("producer.py", *options, "--table", "ours") as ours,
+            ):
+                for each in (seed, ours):
+                    each.wait(120)
+            counts = [sql(port, f"SELECT COUNT(*) FROM stocks.{table}")[0][0] for table in tables]
+            found.append([100 * (after - at) / (250 * batches) for after, at in zip(counts, before, strict=True)])
+            before = counts
+    note("rows stored of those sent, 250 a batch", "%", *map(list, zip(*found, strict=True)), better="more")
 
 
 def shown(note: Note, quick: bool) -> None:
-    """Distinct rows of those in the Perspective table, while our producer writes."""
+    """Distinct rows of those in the Perspective table, while our producer writes.
+
+    How many there are twice depends on when the server polls after the producer writes, so there are some of each.
+    """
     for rows in (40, 250):
-        found = []
-        for command in ([SEED, "serve"], ["perspective_server.py"]):
-            with embedded() as taos:
-                create(taos)
-                port = free_port()
-                options = ["--taos-port", str(taos), "--port", str(port)]
-                with (
-                    running("producer.py", "--taos-port", str(taos), "--rows", str(rows)),
-                    running(*command, *options, ready="serving"),
-                ):
-                    shares = [distinct(port) for _ in range(3)]
-                found.append(shares)
-        note(f"distinct rows of those shown, {rows} a batch", "%", *found, "more")
+        with embedded() as taos, ExitStack() as stack:
+            create(taos)
+            stack.enter_context(running("producer.py", "--taos-port", str(taos), "--rows", str(rows)))
+            repeats = 3 if quick else 6
+            ports = [
+                [stack.enter_context(served(taos, seed=seed))[0] for seed in (True, False)] for _ in range(repeats)
+            ]
+            time.sleep(2)
+            found = [[distinct(port) for port in pair] for pair in ports]
+        note(f"distinct rows of those shown, {rows} a batch", "%", *map(list, zip(*found, strict=True)), better="more")
 
 
 def distinct(port: int) -> float:
-    """The share of distinct rows in the table of a server, once a second's more rows have come."""
-    time.sleep(2)
+    """The share of distinct rows in the table of a server."""
     viewer = Viewer(f"http://127.0.0.1:{port}")
     try:
         columns = viewer.columns()

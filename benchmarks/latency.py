@@ -1,68 +1,145 @@
 """How long a viewer waits: while the database hangs, and for a row that was just written."""
 
-import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median, quantiles
 
-from benchmarks.cost import ask, load, served
-from benchmarks.data import Note, create
-from benchmarks.processes import ROOT, embedded, running
+from benchmarks.cost import ask, load
+from benchmarks.figures import Note
+from benchmarks.processes import create, embedded, running, served, status, until
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from faults import Proxy
+from viewers import Watched, chromium
+
+INTERVALS = (250, 50)
+
+AGES = r"""
+    const grid = document.querySelector("perspective-viewer-datagrid").shadowRoot;
+    const clock = /^(\d\d):(\d\d):(\d\d)\.(\d{3})$/;
+    const inDay = (time) => (time - new Date(time).getTimezoneOffset() * 60000) % 86400000;
+    let newest = null;
+    window.ages = [];
+    const look = () => {
+        const times = [...grid.querySelectorAll("td")].map((cell) => cell.textContent.trim().match(clock));
+        const [, ...found] = times.find((time) => time) ?? [];
+        const shown = found.reduce((sum, part, at) => sum + part * [3600000, 60000, 1000, 1][at], 0);
+        if (found.length && shown !== newest) {
+            const before = newest ?? shown;
+            newest = shown;
+            requestAnimationFrame(() => {
+                const now = inDay(Date.now());
+                for (let time = before + 1; time <= shown; time++) ages.push(now - time);
+            });
+        }
+        requestAnimationFrame(look);
+    };
+    look();
+    return true;
+"""
+"""JavaScript that notes how old each row is when a drawing with it, or with one that is newer, is on the screen.
+
+There is a row a millisecond. The newest is looked for before each frame, and its age is that at the frame after.
+"""
 
 
 def stall(note: Note, quick: bool) -> None:
-    """The longest time that a viewer's question takes while the database hangs."""
-    seconds = 4 if quick else 10
-    found = []
-    for seed in (True, False):
-        with embedded() as taos:
-            create(taos)
-            with running("producer.py", "--taos-port", str(taos)):
-                proxy = Proxy(taos)
-                with served(proxy.port, seed=seed) as (port, _):
-                    pinger = subprocess.Popen(
-                        [sys.executable, "tests/pinger.py", f"ws://127.0.0.1:{port}/websocket"],
-                        cwd=ROOT,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        text=True,
-                    )
-                    assert pinger.stdin is not None
-                    assert pinger.stdout is not None
-                    pinger.stdout.readline()
-                    proxy.silence()
-                    time.sleep(seconds)
-                    proxy.recover()
-                    time.sleep(1.5)
-                    pinger.stdin.close()
-                    found.append([float(pinger.stdout.readlines()[-1])])
-                    pinger.wait()
-                proxy.close()
-    note(f"longest stall of a viewer while TDengine hangs for {seconds} s", "ms", *found)
+    """The longest time that a viewer's question takes while the database hangs, which it does for both ways at once."""
+    seconds, repeats = (2, 3) if quick else (10, 3)
+    with embedded() as taos:
+        create(taos)
+        with running("producer.py", "--taos-port", str(taos)):
+            proxy = Proxy(taos)
+            with served(proxy.port, seed=True) as (seed, _), served(proxy.port) as (ours, _):
+                found = []
+                for _ in range(repeats):
+                    with pinging(seed) as one, pinging(ours) as other:
+                        proxy.silence()
+                        time.sleep(seconds)
+                        proxy.recover()
+                        time.sleep(0.5)
+                        found.append([longest(one), longest(other)])
+                    until(lambda: status(ours).get("state") == "live")
+            proxy.close()
+    what = f"longest stall of a viewer while TDengine hangs for {seconds} s"
+    note(what, "ms", *map(list, zip(*found, strict=True)))
+
+
+@contextmanager
+def pinging(port: int) -> "Iterator[subprocess.Popen[str]]":
+    """A viewer that asks a server all the time, and has had its first answer."""
+    command = ["tests/pinger.py", f"ws://127.0.0.1:{port}/websocket"]
+    with running(*command, stdin=True) as pinger:
+        assert pinger.stdout is not None
+        pinger.stdout.readline()
+        yield pinger
+
+
+def longest(pinger: "subprocess.Popen[str]") -> float:
+    """The longest time in ms that an answer took it."""
+    assert pinger.stdin is not None
+    assert pinger.stdout is not None
+    pinger.stdin.close()
+    return float(pinger.stdout.readlines()[-1])
+
+
+@contextmanager
+def steady(interval: int) -> Iterator[int]:
+    """The port of the demo's server, which polls so often what is written every 10 ms, so that age is its doing."""
+    with embedded() as taos:
+        create(taos)
+        with (
+            running("producer.py", "--taos-port", str(taos), "--rows", "10", "--interval", "10"),
+            served(taos, "--interval", str(interval)) as (port, _),
+        ):
+            yield port
 
 
 def freshness(note: Note, quick: bool) -> None:
-    """The age of a row when a viewer has it, polled every 250 and every 50 ms.
-
-    The producer writes every 10 ms here, so that the age is the server's doing.
-    """
-    seconds = 6 if quick else 20
-    for interval in (250, 50):
-        with embedded() as taos:
-            create(taos)
-            with (
-                running("producer.py", "--taos-port", str(taos), "--rows", "10", "--interval", "10"),
-                served(taos, "--interval", str(interval)) as (port, _),
-                load(port, 1) as (viewer,),
-            ):
+    """The age of a row when a viewer has it, polled every 250 and every 50 ms."""
+    seconds, repeats = (1.5, 3) if quick else (10, 5)
+    for interval in INTERVALS:
+        with steady(interval) as port, load(port, 1) as (viewer,):
+            repeated = []
+            for _ in range(repeats):
                 ask(viewer)
                 time.sleep(seconds)
-                ages = json.loads(ask(viewer))["ages"]
-        cuts = quantiles(ages, n=100)
-        for name, age in (("median", median(ages)), ("p95", cuts[94]), ("p99", cuts[98])):
-            note(f"age of a row on arrival, polled every {interval} ms, {name}", "ms", [], [age])
+                repeated.append(ask(viewer)["ages"])
+        told(note, f"age of a row on arrival, polled every {interval} ms", repeated)
+
+
+def drawn(note: Note, quick: bool) -> None:
+    """The age of a row when Chromium has drawn it, in the page's Rows view and in its pivot, the Grid."""
+    seconds, repeats = (1.5, 3) if quick else (10, 5)
+    views = {"6": "rows"} if quick else {"6": "rows", "1": "pivot"}
+    with chromium() as browser:
+        for interval in INTERVALS:
+            with steady(interval) as port:
+                for key, name in views.items():
+                    watched = Watched(browser)
+                    watched.page.goto(f"http://127.0.0.1:{port}")
+                    watched.drawn()
+                    watched.page.keyboard.press(key)
+                    watched.page.wait_for_timeout(500)
+                    watched.drawn()
+                    watched.until(AGES)
+                    repeated = []
+                    for _ in range(repeats):
+                        watched.page.evaluate("window.ages = []")
+                        watched.page.wait_for_timeout(1000 * seconds)
+                        repeated.append(watched.page.evaluate("window.ages"))
+                    watched.context.close()
+                    told(note, f"age of a row drawn by Chromium ({name}), polled every {interval} ms", repeated)
+
+
+def told(note: Note, what: str, repeated: list[list[float]]) -> None:
+    """Median, 95th and 99th percentile of ages."""
+    cuts = [quantiles(ages, n=100) for ages in repeated]
+    note(f"{what}, median", "ms", [], [median(ages) for ages in repeated])
+    note(f"{what}, p95", "ms", [], [cut[94] for cut in cuts])
+    note(f"{what}, p99", "ms", [], [cut[98] for cut in cuts])

@@ -1,48 +1,51 @@
 """The plots of a run, for the README."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
-from typing import Any
 
-from benchmarks.processes import ROOT
+from benchmarks.figures import Figure, short
+
+BLUE, GREY = "#0b5fc4", "#5b6570"
 
 
-def draw(results: dict[str, Any]) -> None:
-    """Draw what the seed's way and ours cost, and how the cost grows."""
+def draw(figures: Sequence[Figure], folder: Path) -> None:
+    """Draw how many times better ours is than the seed's way, and how the cost of a tick grows."""
     import matplotlib
 
-    matplotlib.use("svg")
+    matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figures = {each["what"]: each for each in results["figures"]}
-    both = [each for each in results["figures"] if each["seed"] and each["ours"] and each["unit"] == "ms"]
-    figure, axes = pyplot.subplots(figsize=(9, 0.5 * len(both) + 1.2))
-    places = range(len(both))
-    for name, shift, colour in (("seed", -0.2, "#b9c0c8"), ("ours", 0.2, "#0b5fc4")):
-        axes.barh([at + shift for at in places], [median(each[name]) for each in both], 0.38, label=name, color=colour)
-    axes.set_xscale("log")
-    axes.set_yticks(list(places), [each["what"] for each in both])
+    pyplot.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    ratios = [(each, each.ratio) for each in figures if each.ratio]
+    figure, axes = pyplot.subplots(figsize=(10, 0.36 * len(ratios) + 1), layout="constrained")
+    for place, (each, ratio) in enumerate(ratios):
+        axes.barh(place, ratio.value - 1, 0.62, left=1, color=BLUE)
+        axes.plot([ratio.low, ratio.high], [place, place], color=GREY, linewidth=1.6)
+        values = [f"{short(median(way))}" for way in (each.seed, each.ours)]
+        text = f"{short(ratio.value)} x   ({values[0]} → {values[1]} {each.unit})"
+        axes.text(max(ratio.value, ratio.high) * 1.08, place, text, va="center", color=GREY, fontsize=9)
+    axes.set_yticks(range(len(ratios)), [each.what for each, _ in ratios])
     axes.invert_yaxis()
-    axes.set_xlabel("milliseconds (logarithmic); less is better")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(ROOT / "imgs" / "benchmark.png", dpi=110)
+    axes.set_xscale("log")
+    axes.set_xlim(left=0.5, right=30 * max(ratio.high for _, ratio in ratios))
+    ticks = [at for at in (1, 10, 100, 1000) if at <= max(ratio.high for _, ratio in ratios)]
+    axes.set_xticks(ticks, [f"{at:,} x" for at in ticks])
+    axes.minorticks_off()
+    axes.axvline(1, color=GREY, linewidth=0.8)
+    axes.set_xlabel("times better than the seed's way; the thin line is where the ratio lies at 95 %")
+    figure.savefig(folder / "benchmark.png", dpi=110)
+    pyplot.close(figure)
 
-    growing = [
-        ("rows stored", "rows stored"),
-        ("rows/s", "rows a second"),
-        ("columns", "columns"),
-        ("rows shown", "rows shown"),
-    ]
-    figure, panels = pyplot.subplots(1, len(growing), figsize=(11, 2.8), sharey=True)
-    for panel, (suffix, label) in zip(panels, growing, strict=True):
-        points = [
-            (float(what.split(", ")[1].split()[0].replace(",", "")), median(each["ours"]))
-            for what, each in figures.items()
-            if what.startswith("CPU of one tick, ") and what.endswith(suffix)
-        ]
-        panel.plot(*zip(*sorted(points), strict=True), marker="o", color="#0b5fc4")
-        panel.set(xscale="log", xlabel=label)
-        panel.set_ylim(bottom=0)
+    names = list(dict.fromkeys(each.series for each in figures if each.series))
+    figure, panels = pyplot.subplots(1, len(names), figsize=(10, 2.6), layout="constrained")
+    for name, panel in zip(names, panels, strict=True):
+        points = sorted((each.at, median(each.ours)) for each in figures if each.series == name)
+        panel.plot(*zip(*points, strict=True), marker="o", markersize=4, color=BLUE)
+        panel.set(xscale="log", xlabel={"rows/s sent": "rows a second"}.get(name, name))
+        panel.set_ylim(0, 1.15 * max(value for _, value in points))
+        panel.grid(axis="y", alpha=0.3)
+        panel.minorticks_off()
     panels[0].set_ylabel("CPU of one tick (ms)")
-    figure.tight_layout()
-    figure.savefig(ROOT / "imgs" / "growth.png", dpi=110)
+    figure.savefig(folder / "growth.png", dpi=110)
+    pyplot.close(figure)

@@ -2,27 +2,28 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-TICKS = os.sysconf("SC_CLK_TCK")
+import taosws
 
+from benchmarks.seed_way import TABLE
 
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from parts import ROOT, free_port
+
+SEED = "benchmarks/seed_way.py"
+
+TICK = 0.25
+"""Seconds between two polls."""
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def running(*command: str, ready: str = "", stdin: bool = False) -> Iterator["su
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if ready and not stdin else subprocess.DEVNULL,
+        stderr=None if stdin else subprocess.STDOUT if ready else subprocess.DEVNULL,
         text=True,
     )
     assert process.stdout is not None
@@ -62,6 +63,53 @@ def embedded(*options: str) -> Iterator[int]:
         yield port
 
 
+def connect(port: int) -> taosws.Connection:
+    """A connection to the TDengine at a port."""
+    return taosws.connect(host="localhost", port=port, user="root", password="taosdata")
+
+
+def sql(port: int, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a statement, over a connection of its own."""
+    connection = connect(port)
+    return list(connection.query(statement))
+
+
+def create(port: int) -> None:
+    """The database that the seed's way takes to be there, and the table that two would else create at once."""
+    connection = connect(port)
+    connection.execute("CREATE DATABASE stocks")
+    connection.execute("USE stocks")
+    connection.execute(TABLE)
+
+
+@contextmanager
+def served(taos: int, *options: str, seed: bool = False) -> Iterator[tuple[int, int]]:
+    """A server over a TDengine at `taos`: its port and process id."""
+    port = free_port()
+    command = [SEED, "serve"] if seed else ["perspective_server.py"]
+    arguments = ["--taos-port", str(taos), "--port", str(port), *options]
+    with running(*command, *arguments, ready="serving") as process:
+        if seed:
+            # As a viewer of an empty table can bring Perspective (5.6.1) to a stand at its first update().
+            time.sleep(4 * TICK)
+        else:
+            until(lambda: status(port).get("rows"))
+        yield port, process.pid
+
+
+@contextmanager
+def both(*options: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The seed's server and ours, over the same TDengine, and a producer with these options."""
+    with embedded() as taos:
+        create(taos)
+        with (
+            running("producer.py", "--taos-port", str(taos), *options),
+            served(taos, seed=True) as seed,
+            served(taos) as ours,
+        ):
+            yield seed, ours
+
+
 def tree(pid: int) -> list[int]:
     """A process and all its descendants."""
     try:
@@ -71,29 +119,29 @@ def tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in tree(int(child)))]
 
 
+def keep_to_one_core(pid: int) -> None:
+    """Let a process and its descendants run on one core only, of a machine that may have more.
+
+    Once they run: Perspective (5.6.1) that finds one core when it starts comes to a stand in update() sooner or later,
+    where it has several pivots to keep.
+    """
+    core = {min(os.sched_getaffinity(0))}
+    for each in tree(pid):
+        for thread in Path(f"/proc/{each}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), core)
+
+
 def cpu_seconds(pid: int) -> float:
-    """What a process and its descendants have used so far."""
-    total = 0
-    for each in tree(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+    """What a process and its descendants have used so far, by Linux's clock of each, which counts nanoseconds."""
+    return sum(time.clock_gettime(~each << 3 | 2) for each in tree(pid))
 
 
-def cpu_share(pid: int, seconds: float) -> float:
-    """The cores that a process and its descendants use, measured for so long."""
-    began, before = time.monotonic(), cpu_seconds(pid)
+def cpu_shares(pids: Sequence[int], seconds: float) -> list[float]:
+    """The cores that each of these processes uses, with its descendants, measured for so long at the same time."""
+    began, before = time.monotonic(), [cpu_seconds(pid) for pid in pids]
     time.sleep(seconds)
-    return (cpu_seconds(pid) - before) / (time.monotonic() - began)
-
-
-def resident_mib(pid: int) -> float:
-    """The memory of a process and its descendants."""
-    total = 0
-    for each in tree(pid):
-        line = next(line for line in Path(f"/proc/{each}/status").read_text().splitlines() if line.startswith("VmRSS"))
-        total += int(line.split()[1])
-    return total / 1024
+    used = [cpu_seconds(pid) - at_first for pid, at_first in zip(pids, before, strict=True)]
+    return [each / (time.monotonic() - began) for each in used]
 
 
 def status(port: int) -> dict[str, Any]:
