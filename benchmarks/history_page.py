@@ -1,17 +1,17 @@
 """History in Chromium: from a click to what it leads to, over a whole table, while rows keep coming."""
 
-import json
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.cost import ask, load, served
-from benchmarks.data import Note, sql
-from benchmarks.processes import ROOT, embedded, running
+from benchmarks.cost import ask, load
+from benchmarks.figures import Note
+from benchmarks.processes import embedded, running, served, sql
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from viewers import chromium
 
@@ -56,10 +56,10 @@ def history_page(note: Note, quick: bool) -> None:
         for _ in range(repeats):
             for what, milliseconds in visit(page, first):
                 found.setdefault(what, []).append(milliseconds)
-        updates = json.loads(ask(viewer))["updates"] / (time.monotonic() - began)
+        updates = ask(viewer)["updates"] / (time.monotonic() - began)
     for what, figures in found.items():
         note(f"history page: {what}, {rows:,} rows", "ms", [], figures)
-    note(f"live updates a second meanwhile, {rows:,} rows", "/s", [], [updates], "more")
+    note(f"live updates a second meanwhile, {rows:,} rows", "/s", [], [updates], better="more")
 
 
 def visit(page: Page, first: int) -> list[tuple[str, float]]:
