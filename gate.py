@@ -12,6 +12,7 @@ from tornado.websocket import WebSocketClosedError
 
 from access import Guarded
 from history_pool import HistoryPool
+from shared_view import SharedView
 from status import Status
 from viewer_requests import HISTORYS, MAX_MESSAGE_BYTES, Malformed, Refused, Requests, pushed_down
 
@@ -35,9 +36,9 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
     names: ClassVar[set[str]] = set()
     """Of all viewers' views, and of the table."""
 
-    def initialize(self, perspective_server: perspective.Server, status: Status, table: str, max_viewers: int) -> None:
-        self.names.add(table)
-        self.begin(perspective_server, status, max_viewers, Requests(self.names))
+    def initialize(self, shared: SharedView, status: Status, max_viewers: int) -> None:
+        self.names.add(shared.table)
+        self.begin(shared, status, max_viewers, Requests(self.names))
 
     def begin(self, server: Any, status: Status, max_viewers: int, requests: Requests) -> None:
         """A viewer that has not asked for anything yet. `server` makes its session, `requests` says what it may ask."""

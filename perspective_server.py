@@ -19,6 +19,7 @@ from access import Access, NotFound, is_loopback
 from feed_process import messages
 from gate import HistoryViewer, Viewer
 from history_pool import HistoryPool
+from shared_view import SharedView
 from status import Status, StatusHandler
 
 log = logging.getLogger("perspective_server")
@@ -54,7 +55,7 @@ def make_app(
     viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, {"perspective_server": server, "table": options.name, **viewers}),
+            (r"/websocket", Viewer, {"shared": SharedView(server, options.name), **viewers}),
             (r"/history", HistoryViewer, {"pool": pool, **viewers}),
             (r"/status", StatusHandler, {"status": status}),
             *assets.ROUTES,

@@ -9,6 +9,7 @@ The field numbers are those of Perspective's `perspective.proto`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
@@ -72,7 +73,10 @@ _MESSAGES = {
     " 29 table_on_delete Empty, 30 table_remove_delete Id, 34 view_on_delete Empty, 35 view_remove_delete Id,"
     " 36 view_to_ndjson_string ToText, 37 remove_hosted_tables_update Id, 41 table_describe Describe",
     "ServerError": "1 message string",
-    "Response": "1 msg_id uint32, 2 entity_id string, 50 server_error ServerError",
+    "Made": "1 view_id string",
+    "Response": "1 msg_id uint32, 2 entity_id string, 6 table_make_view Made, 11 view_delete Empty,"
+    " 18 view_collapse Empty, 19 view_expand Empty, 21 view_on_update Empty, 22 view_remove_on_update Empty,"
+    " 23 view_set_depth Empty, 34 view_on_delete Empty, 35 view_remove_delete Empty, 50 server_error ServerError",
 }
 """Messages: the number, name and type of each field, `*` where it may come many times."""
 
@@ -118,6 +122,21 @@ def _error(request: Message, text: str) -> bytes:
     error = _CLASSES["ServerError"](message=text)
     response = _CLASSES["Response"](msg_id=request.msg_id, entity_id=request.entity_id, server_error=error)
     return bytes(response.SerializeToString())
+
+
+def encoded(**fields: Any) -> bytes:
+    """A request, of these fields."""
+    return bytes(_CLASSES["Request"](**fields).SerializeToString())
+
+
+def head(msg_id: int, entity_id: str) -> bytes:
+    """How the response to a request about a table or view begins; what follows does not depend on who has asked."""
+    return bytes(_CLASSES["Response"](msg_id=msg_id, entity_id=entity_id).SerializeToString())
+
+
+def tail(name: str, **fields: Any) -> bytes:
+    """How the response to a request of this name ends."""
+    return bytes(_CLASSES["Response"](**{name: fields}).SerializeToString())
 
 
 def failure(message: bytes, text: str) -> bytes:
