@@ -4,10 +4,14 @@
 Prints a table, writes benchmarks/results.json, and draws two plots into imgs/. Each figure is a median, with half the
 distance between the least and the greatest of its repeats. A ratio is the mean of the repeats' (the geometric one),
 with the interval in which it lies at 95 %.
+
+All is measured over embedded servers or, where TAOS_HOST is set, over the TDengine there (TAOS_PORT, TAOS_USER and
+TAOS_PASSWORD as for the demo), in databases of their own called perspective_benchmark_1 and so on, which are dropped.
 """
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,9 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cost, data, figures, history, insert, latency, plots, start
+from benchmarks import cost, data, figures, history, insert, latency, plots, start, target
 from benchmarks.figures import Figure
 from benchmarks.processes import machine
+from tdengine import TDengineError
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -37,7 +42,7 @@ ROWS: dict[str, Callable[..., None]] = {
 
 
 def measured(names: list[str], quick: bool) -> dict[str, Any]:
-    """Measure these rows, printing each figure."""
+    """Measure these rows, printing each figure. Raises tdengine.TDengineError."""
     found: list[Figure] = []
     began = time.monotonic()
 
@@ -45,7 +50,8 @@ def measured(names: list[str], quick: bool) -> dict[str, Any]:
         found.append(Figure(*arguments, **options))
         print(found[-1].line(), flush=True)
 
-    print(machine())
+    over = target.check()
+    print(f"{machine()}, over {over}")
     print(figures.HEADING)
     for name in names:
         ROWS[name](note, quick)
@@ -53,13 +59,17 @@ def measured(names: list[str], quick: bool) -> dict[str, Any]:
     print(f"{seconds} s")
     ratios = [asdict(each.ratio) if each.ratio else None for each in found]
     listed = [{**asdict(each), "ratio": ratio} for each, ratio in zip(found, ratios, strict=True)]
-    return {"machine": machine(), "quick": quick, "seconds": seconds, "figures": listed}
+    return {"machine": machine(), "over": over, "quick": quick, "seconds": seconds, "figures": listed}
 
 
 def main() -> int:
     """Measure, print, write; or print what was measured before."""
     parser = argparse.ArgumentParser(prog="benchmarks/run.sh", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer points and shorter, in less than three minutes")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="fewer points and shorter, in less than three minutes",
+    )
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, or these, and write nothing")
     parser.add_argument("--output", type=Path, default=RESULTS, help="file to write, or to read (results.json)")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="only say whether the output agrees with this run")
@@ -73,7 +83,16 @@ def main() -> int:
         lines, agree = figures.compared(figures.read(json.loads(options.compare.read_text())), found)
         print("\n".join(lines))
         return 0 if agree else 1
-    results = measured([name for name in ROWS if name in (options.only or ROWS)], options.quick)
+    # As Ctrl-C does: what was started is ended, what was made is dropped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    names = options.only or ROWS
+    try:
+        results = measured([name for name in ROWS if name in names], options.quick)
+    except TDengineError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     if not options.only:
         options.output.write_text(json.dumps(results, indent=1) + "\n")
         plots.draw(figures.read(results), RESULTS.parent.parent / "imgs")

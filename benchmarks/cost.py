@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
@@ -11,17 +12,17 @@ from typing import Any
 from benchmarks.figures import Note
 from benchmarks.processes import (
     TICK,
-    both,
     connect,
     cpu_shares,
-    create,
-    embedded,
     keep_to_one_core,
     running,
     served,
     sql,
+    taos_options,
     until,
 )
+from benchmarks.target import database
+from tdengine import Settings
 
 CHECK = 5.0
 """Every so many seconds the demo's server reads all that it shows: what is measured lasts so long, or multiples."""
@@ -59,6 +60,18 @@ def ticks(pids: Sequence[int], seconds: float, repeats: int) -> list[list[float]
     """For each of these processes, CPU of one tick in ms, so often."""
     shares = [cpu_shares(pids, seconds) for _ in range(repeats)]
     return [[1000 * TICK * share for share in each] for each in zip(*shares, strict=True)]
+
+
+@contextmanager
+def both() -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The seed's server and ours, over the same table, to which 1000 rows a second come."""
+    with (
+        database() as at,
+        running("producer.py", *taos_options(at)),
+        served(at, seed=True) as seed,
+        served(at) as ours,
+    ):
+        yield seed, ours
 
 
 def tick(note: Note, quick: bool) -> None:
@@ -101,23 +114,22 @@ def viewers(note: Note, quick: bool) -> None:
 
 def crowd(count: int, seed: bool, seconds: float, repeats: int) -> tuple[list[float], list[float]]:
     """With so many viewers of a server on one core: the cores that it takes, and the p99 of its rows' age in ms."""
-    with embedded() as taos:
-        create(taos)
-        with (
-            running("producer.py", "--taos-port", str(taos)),
-            served(taos, seed=seed) as (port, pid),
-            load(port, count - 1, pivot=seed) as others,
-            load(port, 1) as looking,
-        ):
-            keep_to_one_core(pid)
-            cpu_shares([pid], 0.5 if seconds < 5 else 2)
-            shares, ages = [], []
-            for _ in range(repeats):
-                for each in (*others, *looking):
-                    ask(each)
-                shares += cpu_shares([pid], seconds)
-                seen = [age for each in (*others, *looking) for age in ask(each)["ages"]]
-                ages.append(quantiles(seen, n=100)[98] if len(seen) > 1 else 1000 * seconds)
+    with (
+        database() as at,
+        running("producer.py", *taos_options(at)),
+        served(at, seed=seed) as (port, pid),
+        load(port, count - 1, pivot=seed) as others,
+        load(port, 1) as looking,
+    ):
+        keep_to_one_core(pid)
+        cpu_shares([pid], 0.5 if seconds < 5 else 2)
+        shares, ages = [], []
+        for _ in range(repeats):
+            for each in (*others, *looking):
+                ask(each)
+            shares += cpu_shares([pid], seconds)
+            seen = [age for each in (*others, *looking) for age in ask(each)["ages"]]
+            ages.append(quantiles(seen, n=100)[98] if len(seen) > 1 else 1000 * seconds)
     return shares, ages
 
 
@@ -131,8 +143,8 @@ def most(found: list[tuple[int, float]]) -> float:
     return before[0]
 
 
-Setting = AbstractContextManager[tuple[int, int]]
-"""A demo to measure: the port of its TDengine, and the process id of its server."""
+Setting = AbstractContextManager[tuple[Settings, int]]
+"""A demo to measure: where its table is, and the process id of its server."""
 
 
 def growth(note: Note, quick: bool) -> None:
@@ -153,12 +165,12 @@ def growth(note: Note, quick: bool) -> None:
             with ExitStack() as stack:
                 settings = [stack.enter_context(setting(point)) for point in group]
                 cpu_shares([pid for _, pid in settings], 1)
-                counts = [[count(taos) for taos, _ in settings]] if name == "rows/s sent" else []
+                counts = [[count(at) for at, _ in settings]] if name == "rows/s sent" else []
                 found: list[list[float]] = [[] for _ in group]
                 for _ in range(1 if quick else 3):
                     for values, (value,) in zip(found, ticks([pid for _, pid in settings], CHECK, 1), strict=True):
                         values.append(value)
-                    counts += [[count(taos) for taos, _ in settings]] if counts else []
+                    counts += [[count(at) for at, _ in settings]] if counts else []
             for place, (point, values) in enumerate(zip(group, found, strict=True)):
                 at: float = point
                 if counts:
@@ -168,46 +180,45 @@ def growth(note: Note, quick: bool) -> None:
                 note(f"CPU of one tick, {point:,} {name}", "ms", [], values, series=name, at=at)
 
 
-def count(taos: int) -> int:
+def count(at: Settings) -> int:
     """The rows that are stored."""
-    return int(sql(taos, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0])
+    return int(sql(at, f"SELECT COUNT(*) FROM {at.full_name}")[0][0])
 
 
 @contextmanager
-def filled(rows: int, *options: str) -> Iterator[tuple[int, int]]:
+def filled(rows: int, *options: str) -> Iterator[tuple[Settings, int]]:
     """So many rows of the last day, and 1000 more a second."""
     with (
-        embedded("--fill", str(rows)) as taos,
-        running("producer.py", "--taos-port", str(taos)),
-        served(taos, *options) as (port, pid),
+        database(fill=rows) as at,
+        running("producer.py", *taos_options(at)),
+        served(at, *options) as (port, pid),
         load(port, 1),
     ):
-        yield taos, pid
+        yield at, pid
 
 
 @contextmanager
-def flowing(rate: int) -> Iterator[tuple[int, int]]:
+def flowing(rate: int) -> Iterator[tuple[Settings, int]]:
     """So many rows a second, if producer and TDengine keep up with it."""
     with (
-        embedded() as taos,
-        running("producer.py", "--taos-port", str(taos), "--rows", str(rate // 4), "--precision", "us"),
-        served(taos) as (port, pid),
+        database(precision="us") as at,
+        running("producer.py", *taos_options(at), "--rows", str(rate // 4), "--precision", "us"),
+        served(at) as (port, pid),
         load(port, 1),
     ):
-        yield taos, pid
+        yield at, pid
 
 
 @contextmanager
-def wide(columns: int) -> Iterator[tuple[int, int]]:
+def wide(columns: int) -> Iterator[tuple[Settings, int]]:
     """A table of so many columns, of floats but for the first."""
-    with embedded() as taos:
-        connection = connect(taos)
-        connection.execute("CREATE DATABASE wide")
+    with database() as trades:
+        at = replace(trades, table="wide")
         declared = ", ".join(f"c{number} FLOAT" for number in range(columns - 1))
-        connection.execute(f"CREATE TABLE wide.t (`timestamp` TIMESTAMP, {declared})")
+        connect(at).execute(f"CREATE TABLE {at.full_name} (`timestamp` TIMESTAMP, {declared})")
         with (
-            running("benchmarks/wide.py", str(taos), str(columns), ready="writing"),
-            served(taos, "--database", "wide", "--table", "t") as (port, pid),
+            running("benchmarks/wide.py", str(columns), *taos_options(at), ready="writing"),
+            served(at) as (port, pid),
             load(port, 1),
         ):
-            yield taos, pid
+            yield at, pid

@@ -3,10 +3,13 @@
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.cost import count
 from benchmarks.figures import Note
-from benchmarks.processes import SEED, create, embedded, running, served, sql
+from benchmarks.processes import SEED, running, served, taos_options
+from benchmarks.target import database
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -17,10 +20,9 @@ def stored(note: Note, quick: bool) -> None:
     """Rows stored of those sent, in batches of 250, both ways at once into tables of their own."""
     batches, repeats = (4, 3) if quick else (20, 5)
     found: list[list[float]] = []
-    with embedded() as port:
-        create(port)
-        options = ["--taos-port", str(port), "--batches", str(batches)]
-        tables = ["stocks_values", "ours"]
+    with database() as at:
+        options = [*taos_options(at), "--batches", str(batches)]
+        tables = [at, replace(at, table="ours")]
         before = [0, 0]
         for _ in range(repeats):
             with (
@@ -29,7 +31,7 @@ def stored(note: Note, quick: bool) -> None:
             ):
                 for each in (seed, ours):
                     each.wait(120)
-            counts = [sql(port, f"SELECT COUNT(*) FROM stocks.{table}")[0][0] for table in tables]
+            counts = [count(table) for table in tables]
             found.append([100 * (after - at) / (250 * batches) for after, at in zip(counts, before, strict=True)])
             before = counts
     note("rows stored of those sent, 250 a batch", "%", *map(list, zip(*found, strict=True)), better="more")
@@ -41,13 +43,10 @@ def shown(note: Note, quick: bool) -> None:
     How many there are twice depends on when the server polls after the producer writes, so there are some of each.
     """
     for rows in (40, 250):
-        with embedded() as taos, ExitStack() as stack:
-            create(taos)
-            stack.enter_context(running("producer.py", "--taos-port", str(taos), "--rows", str(rows)))
+        with database() as at, ExitStack() as stack:
+            stack.enter_context(running("producer.py", *taos_options(at), "--rows", str(rows)))
             repeats = 3 if quick else 6
-            ports = [
-                [stack.enter_context(served(taos, seed=seed))[0] for seed in (True, False)] for _ in range(repeats)
-            ]
+            ports = [[stack.enter_context(served(at, seed=seed))[0] for seed in (True, False)] for _ in range(repeats)]
             time.sleep(2)
             found = [[distinct(port) for port in pair] for pair in ports]
         note(f"distinct rows of those shown, {rows} a batch", "%", *map(list, zip(*found, strict=True)), better="more")

@@ -2,16 +2,14 @@
 
 import asyncio
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.figures import Note
-from benchmarks.processes import embedded
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.target import database
+from tdengine import Settings
 
 PIVOT = {"group_by": ["ticker", "client"], "columns": ["open", "volume"], "aggregates": {"open": "avg"}}
 ROWS = {"columns": ["timestamp", "ticker", "open", "close", "volume"]}
@@ -22,14 +20,13 @@ FETCHED = 1_000_000
 Figures = tuple[float, float, float]
 
 
-def pushed_down(port: int, answer: Connection) -> None:
+def pushed_down(at: Settings, answer: Connection) -> None:
     """First rows and pivot by history.py; seconds of each, and MiB."""
     import perspective
 
     import history
     import tdengine
 
-    at = tdengine.Settings("localhost", port, "root", "stocks", "stocks_values", "taosdata")
     connection = tdengine.create_tdengine_connection(at, timeout=120)
     before = memory()
     handler = history.TDengineVirtualServerHandler(connection, at, "all", history.Cache(time.monotonic))
@@ -45,7 +42,7 @@ def pushed_down(port: int, answer: Connection) -> None:
 
     async def look() -> Figures:
         began = time.perf_counter()
-        table = await client.open_table("stocks_values")
+        table = await client.open_table(at.table)
         rows = await table.view(**ROWS)
         await rows.num_rows()
         await rows.to_columns(end_row=40)
@@ -57,13 +54,12 @@ def pushed_down(port: int, answer: Connection) -> None:
     answer.send(asyncio.run(look()))
 
 
-def fetched(port: int, answer: Connection) -> None:
+def fetched(at: Settings, answer: Connection) -> None:
     """The same by a Perspective table of all rows, fetched as Arrow the demo's way."""
     import perspective
 
     import tdengine
 
-    at = tdengine.Settings("localhost", port, "root", "stocks", "stocks_values", "taosdata")
     connection = tdengine.create_tdengine_connection(at, timeout=120)
     before = memory()
     began = time.perf_counter()
@@ -90,19 +86,19 @@ def history(note: Note, quick: bool) -> None:
     repeats = 3
     for rows in (300_000,) if quick else (100_000, 1_000_000, 10_000_000):
         ways = [pushed_down] if rows > FETCHED else [fetched, pushed_down]
-        with embedded("--fill", str(rows)) as port:
-            found = [[measured(way, port) for way in ways] for _ in range(repeats)]
+        with database(fill=rows) as at:
+            found = [[measured(way, at) for way in ways] for _ in range(repeats)]
         parts = (("first screen of", 1000, "ms"), ("two-level pivot of", 1000, "ms"), ("memory for", 1, "MiB"))
-        for at, (what, factor, unit) in enumerate(parts):
-            columns = [[factor * figures[at] for figures in way] for way in zip(*found, strict=True)]
+        for place, (what, factor, unit) in enumerate(parts):
+            columns = [[factor * figures[place] for figures in way] for way in zip(*found, strict=True)]
             note(f"history: {what} {rows:,} rows", unit, *([[]] if rows > FETCHED else []), *columns)
 
 
-def measured(way: Callable[[int, Connection], None], port: int) -> Figures:
+def measured(way: Callable[[Settings, Connection], None], at: Settings) -> Figures:
     """What a way takes in a process of its own."""
     context = multiprocessing.get_context("spawn")
     mine, its = context.Pipe()
-    process = context.Process(target=way, args=(port, its))
+    process = context.Process(target=way, args=(at, its))
     process.start()
     its.close()
     found: Figures = mine.recv()

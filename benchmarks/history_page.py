@@ -9,7 +9,8 @@ from playwright.sync_api import Page
 
 from benchmarks.cost import ask, load
 from benchmarks.figures import Note
-from benchmarks.processes import embedded, running, served, sql
+from benchmarks.processes import running, served, sql, taos_options
+from benchmarks.target import database
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -42,11 +43,11 @@ def history_page(note: Note, quick: bool) -> None:
     """The clicks of a visitor of history, and the updates of the live table that another viewer has meanwhile."""
     rows, repeats = (500_000, 2) if quick else (10_000_000, 5)
     with ExitStack() as stack:
-        taos = stack.enter_context(embedded("--fill", str(rows)))
-        stack.enter_context(running("producer.py", "--taos-port", str(taos)))
-        port, _ = stack.enter_context(served(taos))
+        at = stack.enter_context(database(fill=rows))
+        stack.enter_context(running("producer.py", *taos_options(at)))
+        port, _ = stack.enter_context(served(at))
         (viewer,) = stack.enter_context(load(port, 1))
-        ((first,),) = sql(taos, "SELECT CAST(FIRST(`timestamp`) AS BIGINT) FROM stocks.stocks_values")
+        ((first,),) = sql(at, f"SELECT CAST(FIRST(`timestamp`) AS BIGINT) FROM {at.full_name}")
         page = stack.enter_context(chromium()).new_context(bypass_csp=True).new_page()
         page.goto(f"http://127.0.0.1:{port}")
         page.wait_for_function(SHOWN)

@@ -1,26 +1,18 @@
 """What an insert costs: a statement made for each batch, or one prepared once."""
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-
-from benchmarks import seed_way
-from benchmarks.figures import Note
-from benchmarks.processes import create, embedded
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import producer
-import tdengine
+from benchmarks import seed_way
+from benchmarks.figures import Note
+from benchmarks.target import database
 
 
 def insert(note: Note, quick: bool) -> None:
     """Milliseconds for a batch of 250, and rows a second at larger ones, the two ways in turn."""
-    with embedded() as port:
-        create(port)
-        at = tdengine.Settings("localhost", port, "root", "stocks", "stocks_values", "taosdata")
-        connection = seed_way.connect(port)
+    with database() as at:
+        connection = seed_way.connect(at)
         statement = producer.prepare(at)
         begin = time.time_ns() // 10**6 - 3_000_000
 

@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.cost import ask, load
 from benchmarks.figures import Note
-from benchmarks.processes import create, embedded, running, served, status, until
+from benchmarks.processes import running, served, status, taos_options, until
+from benchmarks.target import database
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -51,21 +53,20 @@ There is a row a millisecond. The newest is looked for before each frame, and it
 def stall(note: Note, quick: bool) -> None:
     """The longest time that a viewer's question takes while the database hangs, which it does for both ways at once."""
     seconds, repeats = (2, 3) if quick else (10, 3)
-    with embedded() as taos:
-        create(taos)
-        with running("producer.py", "--taos-port", str(taos)):
-            proxy = Proxy(taos)
-            with served(proxy.port, seed=True) as (seed, _), served(proxy.port) as (ours, _):
-                found = []
-                for _ in range(repeats):
-                    with pinging(seed) as one, pinging(ours) as other:
-                        proxy.silence()
-                        time.sleep(seconds)
-                        proxy.recover()
-                        time.sleep(0.5)
-                        found.append([longest(one), longest(other)])
-                    until(lambda: status(ours).get("state") == "live")
-            proxy.close()
+    with database() as at, running("producer.py", *taos_options(at)):
+        proxy = Proxy(at.port, at.host)
+        behind = replace(at, host="127.0.0.1", port=proxy.port)
+        with served(behind, seed=True) as (seed, _), served(behind) as (ours, _):
+            found = []
+            for _ in range(repeats):
+                with pinging(seed) as one, pinging(ours) as other:
+                    proxy.silence()
+                    time.sleep(seconds)
+                    proxy.recover()
+                    time.sleep(0.5)
+                    found.append([longest(one), longest(other)])
+                until(lambda: status(ours).get("state") == "live")
+        proxy.close()
     what = f"longest stall of a viewer while TDengine hangs for {seconds} s"
     note(what, "ms", *map(list, zip(*found, strict=True)))
 
@@ -91,13 +92,12 @@ def longest(pinger: "subprocess.Popen[str]") -> float:
 @contextmanager
 def steady(interval: int) -> Iterator[int]:
     """The port of the demo's server, which polls so often what is written every 10 ms, so that age is its doing."""
-    with embedded() as taos:
-        create(taos)
-        with (
-            running("producer.py", "--taos-port", str(taos), "--rows", "10", "--interval", "10"),
-            served(taos, "--interval", str(interval)) as (port, _),
-        ):
-            yield port
+    with (
+        database() as at,
+        running("producer.py", *taos_options(at), "--rows", "10", "--interval", "10"),
+        served(at, "--interval", str(interval)) as (port, _),
+    ):
+        yield port
 
 
 def freshness(note: Note, quick: bool) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import taosws
 
-from benchmarks.seed_way import TABLE
+import tdengine
+from tdengine import Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -56,38 +57,37 @@ def running(*command: str, ready: str = "", stdin: bool = False) -> Iterator["su
 
 
 @contextmanager
-def embedded(*options: str) -> Iterator[int]:
-    """The port of an embedded server."""
+def embedded(*options: str) -> Iterator[Settings]:
+    """An embedded server, and where its table of trades is or will be."""
     port = free_port()
     with running("-m", "embedded", "--port", str(port), "--log-level", "error", *options, ready="listening"):
-        yield port
+        password = os.environ.get("TAOS_PASSWORD", "taosdata")
+        yield Settings("localhost", port, "root", "stocks", "stocks_values", password)
 
 
-def connect(port: int) -> taosws.Connection:
-    """A connection to the TDengine at a port."""
-    return taosws.connect(host="localhost", port=port, user="root", password="taosdata")
+def taos_options(at: Settings) -> list[str]:
+    """The options of a script that say where the table is."""
+    where = ["--taos-host", at.host, "--taos-port", str(at.port), "--taos-user", at.user]
+    return [*where, "--database", at.database, "--table", at.table]
 
 
-def sql(port: int, statement: str) -> list[tuple[Any, ...]]:
+def connect(at: Settings) -> taosws.Connection:
+    """A connection on which a call may take long."""
+    return tdengine.create_tdengine_connection(at, timeout=120)
+
+
+def sql(at: Settings, statement: str) -> list[tuple[Any, ...]]:
     """The rows of a statement, over a connection of its own."""
-    connection = connect(port)
+    connection = connect(at)
     return list(connection.query(statement))
 
 
-def create(port: int) -> None:
-    """The database that the seed's way takes to be there, and the table that two would else create at once."""
-    connection = connect(port)
-    connection.execute("CREATE DATABASE stocks")
-    connection.execute("USE stocks")
-    connection.execute(TABLE)
-
-
 @contextmanager
-def served(taos: int, *options: str, seed: bool = False) -> Iterator[tuple[int, int]]:
-    """A server over a TDengine at `taos`: its port and process id."""
+def served(at: Settings, *options: str, seed: bool = False) -> Iterator[tuple[int, int]]:
+    """A server over a table: its port and process id."""
     port = free_port()
     command = [SEED, "serve"] if seed else ["perspective_server.py"]
-    arguments = ["--taos-port", str(taos), "--port", str(port), *options]
+    arguments = [*taos_options(at), "--port", str(port), *options]
     with running(*command, *arguments, ready="serving") as process:
         if seed:
             # As a viewer of an empty table can bring Perspective (5.6.1) to a stand at its first update().
@@ -95,19 +95,6 @@ def served(taos: int, *options: str, seed: bool = False) -> Iterator[tuple[int, 
         else:
             until(lambda: status(port).get("rows"))
         yield port, process.pid
-
-
-@contextmanager
-def both(*options: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """The seed's server and ours, over the same TDengine, and a producer with these options."""
-    with embedded() as taos:
-        create(taos)
-        with (
-            running("producer.py", "--taos-port", str(taos), *options),
-            served(taos, seed=True) as seed,
-            served(taos) as ours,
-        ):
-            yield seed, ours
 
 
 def tree(pid: int) -> list[int]:

@@ -22,6 +22,7 @@ import tornado.web
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import tdengine
 from producer import CLIENTS, TICKERS
 
 TABLE = (
@@ -35,9 +36,9 @@ LAST_SECOND = (
 NAMES = ("timestamp", "ticker", "client", "open", "high", "low", "close", "volume", "date")
 
 
-def connect(port: int) -> taosws.Connection:
+def connect(at: tdengine.Settings) -> taosws.Connection:
     """Connect, with the client's own timeouts."""
-    connection = taosws.connect(host="localhost", port=port, user="root", password="taosdata", database="stocks")
+    connection = taosws.connect(host=at.host, port=at.port, user=at.user, password=at.password, database=at.database)
     connection.execute(TABLE)
     return connection
 
@@ -95,7 +96,7 @@ def read_tdengine(connection: taosws.Connection) -> list[dict[str, Any]]:
 
 def produce(options: argparse.Namespace) -> None:
     """Insert batches, with a pause after each."""
-    connection = connect(options.taos_port)
+    connection = connect(tdengine.settings(options))
     for _ in range(options.batches or 10**9):
         insert_data(connection, gen_data(options.rows))
         time.sleep(options.interval / 1000)
@@ -104,7 +105,7 @@ def produce(options: argparse.Namespace) -> None:
 async def serve(options: argparse.Namespace) -> None:
     """Poll on the event loop, and serve the table."""
     server = perspective.Server()
-    connection = connect(options.taos_port)
+    connection = connect(tdengine.settings(options))
     schema = {"timestamp": "datetime", "ticker": "string", "client": "string"}
     schema |= {name: "float" for name in NAMES[3:7]} | {"volume": "integer", "date": "datetime"}
     table = server.new_local_client().table(schema, limit=1000, name="stock_values")
@@ -128,11 +129,11 @@ def main() -> None:
     """`seed_way.py produce` or `seed_way.py serve`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=["produce", "serve"])
-    parser.add_argument("--taos-port", type=int, required=True)
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--rows", type=int, default=250)
     parser.add_argument("--interval", type=int, default=250)
     parser.add_argument("--batches", type=int)
+    tdengine.add_options(parser)
     options = parser.parse_args()
     if options.part == "produce":
         produce(options)

@@ -1,21 +1,31 @@
 #!/usr/bin/env python3
-"""Write 1000 rows a second into a table of many columns: `wide.py PORT COLUMNS`, for benchmarks/cost.py."""
+"""Write 1000 rows a second into a table of so many columns, for benchmarks/cost.py."""
 
+import argparse
 import random
 import sys
 import time
+from pathlib import Path
 
 import taosws
 
-port, columns = int(sys.argv[1]), int(sys.argv[2])
-connection = taosws.connect(host="localhost", port=port, user="root", password="taosdata", database="wide")
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import tdengine
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("columns", type=int)
+tdengine.add_options(parser)
+options = parser.parse_args()
+at = tdengine.settings(options)
+connection = tdengine.create_tdengine_connection(at, at.database)
 statement = connection.stmt2_statement()
-statement.prepare(f"INSERT INTO t VALUES ({', '.join('?' * columns)})")
+statement.prepare(f"INSERT INTO {tdengine.quote(at.table)} VALUES ({', '.join('?' * options.columns)})")
 print("writing", flush=True)
 begin = time.time_ns() // 10**6
 while True:
     time.sleep(max(0, (begin + 250) / 1000 - time.time()))
-    values = [taosws.floats_to_column([random.random() for _ in range(250)]) for _ in range(columns - 1)]
+    values = [taosws.floats_to_column([random.random() for _ in range(250)]) for _ in range(options.columns - 1)]
     bound = [taosws.millis_timestamps_to_column(list(range(begin, begin + 250))), *values]
     statement.bind([taosws.stmt2_bind_param_view(None, None, bound)])
     statement.execute()

@@ -9,7 +9,7 @@ from parts import free_port
 
 
 class Proxy:
-    """Listens on `port` of loopback and passes everything on to `target`, until it is told to do otherwise.
+    """Listens on `port` of loopback and passes all on to `target`, a port of `host`, until it is told to do otherwise.
 
     `refuse()`: connections are refused, and those there are reset. `hang()`: connections are accepted and never
     answered, and those there go silent in both directions. `silence()`: requests go through, answers do not.
@@ -18,8 +18,9 @@ class Proxy:
     bytes have been answered. `heal()`: everything works again; what was kept back is lost with its connections.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self.target = target
+        self.host = host
         self.port = free_port()
         self.mode = "pass"
         self.delay = 0.0
@@ -97,7 +98,7 @@ class Proxy:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.add(writer)
         try:
-            upstream, requests = await asyncio.open_connection("127.0.0.1", self.target)
+            upstream, requests = await asyncio.open_connection(self.host, self.target)
         except OSError:
             writer.transport.abort()
             return
