@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cost, data, figures, history, insert, latency, plots, start, target
+from benchmarks import cost, data, figures, history, history_page, insert, latency, plots, start, target
 from benchmarks.figures import Figure
 from benchmarks.processes import machine
 from tdengine import TDengineError
@@ -37,8 +37,12 @@ ROWS: dict[str, Callable[..., None]] = {
     "viewers": cost.viewers,
     "growth": cost.growth,
     "history": history.history,
+    "history page": history_page.history_page,
     "start": start.start,
 }
+
+LONG = {"history page"}
+"""Rows that a quick run has no time for."""
 
 
 def measured(names: list[str], quick: bool) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def main() -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="fewer points and shorter, in less than three minutes",
+        help="fewer points, fewer rows, shorter: in less than three minutes",
     )
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, or these, and write nothing")
     parser.add_argument("--output", type=Path, default=RESULTS, help="file to write, or to read (results.json)")
@@ -85,7 +89,7 @@ def main() -> int:
         return 0 if agree else 1
     # As Ctrl-C does: what was started is ended, what was made is dropped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    names = options.only or ROWS
+    names = options.only or (ROWS.keys() - LONG if options.quick else ROWS)
     try:
         results = measured([name for name in ROWS if name in names], options.quick)
     except TDengineError as error:
