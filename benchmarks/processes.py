@@ -109,8 +109,8 @@ def tree(pid: int) -> list[int]:
 def keep_to_one_core(pid: int) -> None:
     """Let a process and its descendants run on one core only, of a machine that may have more.
 
-    Once they run: Perspective (5.6.1) that finds one core when it starts comes to a stand in update() sooner or later,
-    where it has several pivots to keep.
+    Only once they run: where a server of the seed's way had one core from its start, its update() came to a stand
+    while there were several pivots to keep (perspective-python 5.6.1). Why is not known.
     """
     core = {min(os.sched_getaffinity(0))}
     for each in tree(pid):
