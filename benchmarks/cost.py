@@ -76,7 +76,7 @@ def both() -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
 
 def tick(note: Note, quick: bool) -> None:
     """CPU of one tick while 1000 rows a second come, with one viewer; then of each further viewer."""
-    repeats = 3 if quick else 6
+    repeats = 3 if quick else 5
     with both() as (seed, ours), load(seed[0], 1, pivot=True), load(ours[0], 1):
         pids = [seed[1], ours[1]]
         cpu_shares(pids, 1)
@@ -95,8 +95,8 @@ def tick(note: Note, quick: bool) -> None:
 
 def viewers(note: Note, quick: bool) -> None:
     """How many viewers a server on one core serves before their rows are old; others have the other cores."""
-    ladders = ((100, 200), (400,)) if quick else ((25, 50, 100, 150, 200, 300, 400), (50, 100, 200, 300, 400))
-    seconds, repeats = (1.0, 3) if quick else (5, 5)
+    ladders = ((100, 200), (400,)) if quick else ((50, 100, 150, 200, 300, 400), (100, 200, 400))
+    seconds, repeats = (1.0, 3) if quick else (5, 4)
     served_by_one = []
     for seed, ladder in zip((True, False), ladders, strict=True):
         found: list[tuple[int, list[float]]] = []
@@ -154,9 +154,9 @@ def growth(note: Note, quick: bool) -> None:
     """
     series: list[tuple[str, list[int], Callable[[int], Setting]]] = [
         ("rows stored", [10_000, 100_000, 1_000_000, 10_000_000], lambda rows: filled(rows)),
-        ("rows/s sent", [100, 1000, 10_000, 30_000, 100_000], flowing),
-        ("columns", [5, 20, 50, 100, 200], wide),
-        ("rows shown", [1000, 3000, 10_000, 30_000, 100_000], lambda limit: filled(200_000, "--limit", str(limit))),
+        ("rows/s sent", [100, 1000, 10_000, 100_000], flowing),
+        ("columns", [5, 20, 50, 200], wide),
+        ("rows shown", [1000, 3000, 10_000, 100_000], lambda limit: filled(200_000, "--limit", str(limit))),
     ]
     for name, points, setting in series:
         # Quick: the first and the third or the last of them, at the same time.
@@ -167,7 +167,7 @@ def growth(note: Note, quick: bool) -> None:
                 cpu_shares([pid for _, pid in settings], 1)
                 counts = [[count(at) for at, _ in settings]] if name == "rows/s sent" else []
                 found: list[list[float]] = [[] for _ in group]
-                for _ in range(1 if quick else 3):
+                for _ in range(1 if quick else 2):
                     for values, (value,) in zip(found, ticks([pid for _, pid in settings], CHECK, 1), strict=True):
                         values.append(value)
                     counts += [[count(at) for at, _ in settings]] if counts else []

@@ -18,7 +18,7 @@ from viewers import Viewer
 
 def stored(note: Note, quick: bool) -> None:
     """Rows stored of those sent, in batches of 250, both ways at once into tables of their own."""
-    batches, repeats = (4, 3) if quick else (20, 5)
+    batches, repeats = (4, 3) if quick else (10, 5)
     found: list[list[float]] = []
     with database() as at:
         options = [*taos_options(at), "--batches", str(batches)]
@@ -45,7 +45,7 @@ def shown(note: Note, quick: bool) -> None:
     for rows in (40, 250):
         with database() as at, ExitStack() as stack:
             stack.enter_context(running("producer.py", *taos_options(at), "--rows", str(rows)))
-            repeats = 3 if quick else 6
+            repeats = 3 if quick else 5
             ports = [[stack.enter_context(served(at, seed=seed))[0] for seed in (True, False)] for _ in range(repeats)]
             time.sleep(2)
             found = [[distinct(port) for port in pair] for pair in ports]

@@ -102,7 +102,7 @@ def steady(interval: int) -> Iterator[int]:
 
 def freshness(note: Note, quick: bool) -> None:
     """The age of a row when a viewer has it, polled every 250 and every 50 ms."""
-    seconds, repeats = (1.5, 3) if quick else (10, 5)
+    seconds, repeats = (1, 3) if quick else (5, 4)
     for interval in INTERVALS:
         with steady(interval) as port, load(port, 1) as (viewer,):
             repeated = []
@@ -115,7 +115,7 @@ def freshness(note: Note, quick: bool) -> None:
 
 def drawn(note: Note, quick: bool) -> None:
     """The age of a row when Chromium has drawn it, in the page's Rows view and in its pivot, the Grid."""
-    seconds, repeats = (1.5, 3) if quick else (10, 5)
+    seconds, repeats = (1, 3) if quick else (5, 4)
     views = {"6": "rows"} if quick else {"6": "rows", "1": "pivot"}
     with chromium() as browser:
         for interval in INTERVALS:
