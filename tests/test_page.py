@@ -3,15 +3,16 @@
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize
+from playwright.sync_api import Browser
 
 from parts import Part, free_port, get_json
-from viewers import Watched, chromium
+from viewers import SIZE, Watched, chromium
 from waiting import eventually
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
@@ -27,8 +28,6 @@ VIEWS = {
     "Rows": ("Datagrid", [], []),
 }
 """The ready-made views of the stock table: plugin, group_by, split_by."""
-
-SIZE: ViewportSize = {"width": 1000, "height": 640}
 
 Visit = Callable[..., Watched]
 
@@ -46,7 +45,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     taos, port = free_port(), free_port()
     parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos))]
     parts[0].says("listening")
-    slow = ["--rows", "500", "--interval", "500"]
+    slow = ["--rows", "1000", "--interval", "1000"]
     parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
     parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
     address = f"http://127.0.0.1:{port}"
@@ -124,7 +123,7 @@ def difference(watched: Watched, one: bytes, other: bytes) -> float:
     """The share of pixels that differ between two screenshots (PNG) of the same size."""
     compare = """async (images) => {
         const pixels = await Promise.all(images.map(async (image) => {
-            const bitmap = await createImageBitmap(new Blob([new Uint8Array(image)], { type: "image/png" }));
+            const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(image), (letter) => letter.charCodeAt(0))], { type: "image/png" }));
             const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
             canvas.drawImage(bitmap, 0, 0);
             return canvas.getImageData(0, 0, bitmap.width, bitmap.height).data;
@@ -135,7 +134,7 @@ def difference(watched: Watched, one: bytes, other: bytes) -> float:
         }
         return differ / (pixels[0].length / 4);
     }"""
-    return float(watched.page.evaluate(compare, [list(one), list(other)]))
+    return float(watched.page.evaluate(compare, [b64encode(each).decode() for each in (one, other)]))
 
 
 class TestReadyMadeViews:
@@ -171,11 +170,12 @@ def test_the_grid_moves(screen: Watched) -> None:
     choose(screen, "Grid", key=False)
     cells = "return document.querySelector('perspective-viewer-datagrid').shadowRoot.textContent"
     before = screen.until(cells)
-    screen.until(f"return (() => {{ {cells} }})() !== {json.dumps(before)}", seconds=2)
+    screen.until(f"return (() => {{ {cells} }})() !== {json.dumps(before)}", seconds=5)
 
 
-def test_keys_choose_views_except_while_typing(visit: Visit) -> None:
-    watched = visit()
+def test_keys_choose_views_except_while_typing(screen: Watched) -> None:
+    watched = screen
+    choose(watched, "Grid")
     watched.page.evaluate("document.querySelector('#note span').append(document.createElement('input'))")
     watched.page.locator("#note input").fill("")
     watched.page.keyboard.type("6")
@@ -186,8 +186,8 @@ def test_keys_choose_views_except_while_typing(visit: Visit) -> None:
     choose(watched, "Rows")
 
 
-def test_the_head_line_tells_how_things_are(visit: Visit, demo: str) -> None:
-    watched = visit()
+def test_the_head_line_tells_how_things_are(screen: Watched, visit: Visit) -> None:
+    watched = screen
     watched.until("return document.querySelector('#state').textContent === 'live'")
     assert watched.text("#table") == "stocks.stocks_values"
     watched.until("return document.querySelector('#rows').textContent === '1,000'")
@@ -294,8 +294,8 @@ def test_a_hidden_tab_asks_for_nothing_and_comes_back_current(visit: Visit, demo
 
 
 @pytest.mark.parametrize("width", [360, 2560])
-def test_the_page_fits_narrow_and_wide_windows(visit: Visit, width: int) -> None:
-    watched = visit()
+def test_the_page_fits_narrow_and_wide_windows(screen: Watched, width: int) -> None:
+    watched = screen
     watched.page.set_viewport_size({"width": width, "height": 740})
     assert watched.page.evaluate("document.documentElement.scrollWidth") == width
     for name in VIEWS:
@@ -307,6 +307,7 @@ def test_the_page_fits_narrow_and_wide_windows(visit: Visit, width: int) -> None
     assert box is not None
     assert box["height"] > 500
     watched.page.screenshot(path=ARTEFACTS / f"width-{width}.png")
+    watched.page.set_viewport_size(SIZE)
 
 
 def test_colours_follow_the_system_until_the_visitor_chooses(visit: Visit) -> None:
@@ -327,9 +328,9 @@ def test_colours_follow_the_system_until_the_visitor_chooses(visit: Visit) -> No
     assert (watched.until(ground), watched.saved()["theme"]) == ("rgb(255, 255, 255)", "Pro Light")
 
 
-def test_nothing_of_the_page_moves_where_motion_is_unwanted(visit: Visit) -> None:
+def test_nothing_of_the_page_moves_where_motion_is_unwanted(screen: Watched) -> None:
     dot = "return getComputedStyle(document.querySelector('#state'), '::before').animationName"
-    watched = visit()
+    watched = screen
     watched.page.emulate_media(reduced_motion="no-preference")
     choose(watched, "Grid")
     watched.state("live")
@@ -354,10 +355,10 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit) -> 
     assert watched.text("#theme") == "Light"
 
 
-def test_axe_finds_nothing_serious(visit: Visit) -> None:
-    watched = visit()
-    watched.page.evaluate("document.querySelector('#note span').textContent = 'a note'")
-    assert watched.barriers() == []
+def test_axe_finds_nothing_serious(screen: Watched) -> None:
+    screen.page.evaluate("document.querySelector('#note span').textContent = 'a note'")
+    assert screen.barriers() == []
+    screen.page.evaluate("document.querySelector('#note span').textContent = ''")
 
 
 def test_the_document_has_a_title_a_language_and_landmarks(screen: Watched) -> None:
@@ -367,7 +368,7 @@ def test_the_document_has_a_title_a_language_and_landmarks(screen: Watched) -> N
 
 
 def test_no_file_is_asked_for_twice_and_on_the_next_visit_not_at_all(browser: Browser, demo: str) -> None:
-    watched = Watched(browser.new_context(bypass_csp=True))
+    watched = Watched(browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport=SIZE))
     watched.page.goto(demo)
     watched.drawn()
     paths = [urlsplit(url).path for url in watched.requests if url.startswith(demo)]
@@ -390,16 +391,15 @@ def test_the_page_asks_nobody_but_its_server(screen: Watched, demo: str) -> None
     assert {urlsplit(url.removeprefix("blob:")).netloc for url in screen.requests} == {urlsplit(demo).netloc}
 
 
-def test_the_replica_follows_for_as_long_as_the_page_is_open(visit: Visit, demo: str) -> None:
-    watched = visit()
+def test_the_replica_follows_for_as_long_as_the_page_is_open(screen: Watched) -> None:
     end = time.time_ns() // 10**6 + 1500
-    times = watched.rows(f"c.timestamp.at(-1) > {end}")["timestamp"]
+    times = screen.rows(f"c.timestamp.at(-1) > {end}")["timestamp"]
     assert times == sorted(set(times))
     assert len(times) == 1000
 
 
 def test_every_view_is_drawn_under_the_pages_content_security_policy(browser: Browser, demo: str) -> None:
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce", viewport=SIZE)
     watched = Watched(context)
     response = watched.page.goto(demo)
     assert response is not None

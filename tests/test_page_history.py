@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
 
 from parts import Part, free_port, get_json, sql
-from viewers import Watched, chromium
+from viewers import SIZE, Watched, chromium
 from waiting import eventually
 
 ROWS = 500_000
@@ -68,7 +68,7 @@ def context() -> Iterator[BrowserContext]:
 
 def new_context(browser: Browser) -> BrowserContext:
     """A browser of one visitor, who has chosen nothing yet whenever a tab is opened."""
-    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport=SIZE)
     context.add_init_script("sessionStorage.visited || localStorage.clear(); sessionStorage.visited = true;")
     return context
 
@@ -289,15 +289,13 @@ def test_a_question_that_the_server_refuses_is_a_note_and_the_view_is_as_it_was(
 
 @pytest.mark.parametrize("width", [360, 2560])
 def test_the_bar_of_history_fits_narrow_and_wide_windows(page: History, width: int) -> None:
-    size = page.page.viewport_size
-    assert size is not None
     page.page.locator("#ranges button[value='']").click()
     page.page.set_viewport_size({"width": width, "height": 740})
     assert page.page.evaluate("document.documentElement.scrollWidth") == width
     for selector in ["#mode", "#tables", "#ranges", "#between [name=from]", "#between [name=to]", "#between button"]:
         page.inside(selector, width)
     page.page.screenshot(path=ARTEFACTS / f"history-width-{width}.png")
-    page.page.set_viewport_size(size)
+    page.page.set_viewport_size(SIZE)
 
 
 def test_axe_finds_nothing_serious_in_history(page: History) -> None:

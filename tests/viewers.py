@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import axe_playwright_python
 import perspective
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -31,6 +31,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+SIZE: ViewportSize = {"width": 900, "height": 600}
+"""Of a window: a larger one takes longer to draw, which Chromium does without a graphics card here."""
 
 
 class Viewer:
@@ -126,9 +130,9 @@ class Watched:
 
     def __init__(self, where: Browser | BrowserContext, outage: bool = False) -> None:
         # Playwright's own waiting evaluates code in the page, which its Content-Security-Policy forbids.
-        self.context = (
-            where.new_context(bypass_csp=True, reduced_motion="reduce") if isinstance(where, Browser) else where
-        )
+        if isinstance(where, Browser):
+            where = where.new_context(bypass_csp=True, reduced_motion="reduce", viewport=SIZE)
+        self.context = where
         self.outage = outage
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
