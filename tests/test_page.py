@@ -123,7 +123,8 @@ def difference(watched: Watched, one: bytes, other: bytes) -> float:
     """The share of pixels that differ between two screenshots (PNG) of the same size."""
     compare = """async (images) => {
         const pixels = await Promise.all(images.map(async (image) => {
-            const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(image), (letter) => letter.charCodeAt(0))], { type: "image/png" }));
+            const bytes = Uint8Array.from(atob(image), (letter) => letter.charCodeAt(0));
+            const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
             const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
             canvas.drawImage(bitmap, 0, 0);
             return canvas.getImageData(0, 0, bitmap.width, bitmap.height).data;
