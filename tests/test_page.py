@@ -84,6 +84,8 @@ def visit(visits: Visit) -> Iterator[Visit]:
     yield visit
     problems = [problem for watched in opened for problem in watched.problems]
     for watched in opened:
+        if not watched.page.is_closed():
+            watched.page.evaluate("localStorage.removeItem('theme')")  # which the other pages of this browser follow
         watched.page.close()
     assert problems == []
 
