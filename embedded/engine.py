@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -133,11 +134,10 @@ class Session:
     # Databases.
 
     def _create_database(self, statement: statements.CreateDatabase) -> Update:
-        if statement.name in _SYSTEM_DATABASES or statement.name in self.storage.databases:
-            if statement.if_not_exists:
-                return Update()
-            raise TDengineError(errors.DATABASE_EXISTS, "Database already exists")
-        self.storage.create_database(statement.name, statement.precision, statement.options)
+        with _allowed(errors.DATABASE_EXISTS, statement.if_not_exists):
+            if statement.name in _SYSTEM_DATABASES:
+                raise TDengineError(errors.DATABASE_EXISTS, "Database already exists")
+            self.storage.create_database(statement.name, statement.precision, statement.options)
         return Update()
 
     def _alter_database(self, statement: statements.AlterDatabase) -> Update:
@@ -177,11 +177,10 @@ class Session:
     def _create_table(self, statement: statements.CreateTable) -> Update:
         database = self.database_of(statement.table)
         _check_definition(statement)
-        if statement.if_not_exists and statement.table.name in database.tables:
-            return Update()
         tags = None if statement.tags is None else [(tag.name, tag.type) for tag in statement.tags]
         columns = [(column.name, column.type, column.key) for column in statement.columns]
-        self.storage.create_table(database, statement.table.name, columns, tags)
+        with _allowed(errors.TABLE_EXISTS, statement.if_not_exists):
+            self.storage.create_table(database, statement.table.name, columns, tags)
         return Update()
 
     def _create_children(self, statement: statements.CreateChildTables) -> Update:
@@ -477,6 +476,16 @@ def _names(column: str, length: int, names: Sequence[str]) -> Result:
 def _shown(first: str, length: int, name: str, second: str, sql_length: int, sql: str) -> Result:
     fields = [Field(first, Type(VARCHAR, length)), Field(second, Type(VARCHAR, sql_length))]
     return Result.of(fields, [(name, sql)])
+
+
+@contextmanager
+def _allowed(code: int, allowed: bool) -> Iterator[None]:
+    """Let an error of that code pass where it is allowed: IF NOT EXISTS, where another connection was first."""
+    try:
+        yield
+    except TDengineError as error:
+        if not allowed or error.code != code:
+            raise
 
 
 def _check_definition(statement: statements.CreateTable) -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -540,3 +541,22 @@ def test_taosrest_works(server: EmbeddedServer, connection: taosws.Connection) -
 def test_ping_answers(server: EmbeddedServer) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/-/ping", timeout=5) as response:
         assert (response.status, response.read()) == (200, b"")
+
+
+def test_of_many_that_create_what_does_not_exist_none_is_told_that_it_does(server: EmbeddedServer) -> None:
+    statements = [
+        statement
+        for number in range(10)
+        for statement in (
+            f"create database if not exists many{number}",
+            f"create table if not exists many{number}.t (ts timestamp, i int)",
+        )
+    ]
+
+    def create(_: int) -> list[int]:
+        return [post(server, statement)[1]["code"] for statement in statements]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(create, range(8))) == [[0] * 20] * 8
+    for number in range(10):
+        post(server, f"drop database many{number}")
