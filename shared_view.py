@@ -64,12 +64,11 @@ class SharedView:
 
     def read(self, request: Any) -> bytes:
         """The view's answer to a request about it, as the answer to a viewer who calls it by another name."""
-        asked = type(request).FromString(request.SerializeToString())
-        asked.entity_id = self.name
+        alias, request.entity_id = request.entity_id, self.name
         self.answered = b""
-        self.session.handle_request(asked.SerializeToString())
+        self.session.handle_request(request.SerializeToString())
         known = len(head(request.msg_id, self.name))
-        return head(request.msg_id, request.entity_id) + self.answered[known:]
+        return head(request.msg_id, alias) + self.answered[known:]
 
     def _heard(self, message: bytes) -> None:
         """An answer of the engine's: an update is everybody's, anything else that of the request being handled."""

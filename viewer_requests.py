@@ -119,9 +119,7 @@ class Refused(Exception):
 
 
 def _error(request: Message, text: str) -> bytes:
-    error = _CLASSES["ServerError"](message=text)
-    response = _CLASSES["Response"](msg_id=request.msg_id, entity_id=request.entity_id, server_error=error)
-    return bytes(response.SerializeToString())
+    return head(request.msg_id, request.entity_id) + tail("server_error", message=text)
 
 
 def encoded(**fields: Any) -> bytes:
