@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.figures import Note
+from benchmarks.processes import connect
 from benchmarks.target import database
 from tdengine import Settings
 
@@ -25,9 +26,8 @@ def pushed_down(at: Settings, answer: Connection) -> None:
     import perspective
 
     import history
-    import tdengine
 
-    connection = tdengine.create_tdengine_connection(at, timeout=120)
+    connection = connect(at)
     before = memory()
     handler = history.TDengineVirtualServerHandler(connection, at, "all", history.Cache(time.monotonic))
     server = perspective.VirtualServer(handler)
@@ -60,7 +60,7 @@ def fetched(at: Settings, answer: Connection) -> None:
 
     import tdengine
 
-    connection = tdengine.create_tdengine_connection(at, timeout=120)
+    connection = connect(at)
     before = memory()
     began = time.perf_counter()
     table = tdengine.open_table(connection, at)

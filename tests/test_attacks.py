@@ -22,7 +22,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from frames import VIEWING, config, delimited, filter_by, handshake, make_view, masked, request, varint
-from parts import Part, free_port, get_json
+from parts import Part, free_port, get_json, history_workers, stopped
 from viewer_requests import FILTER_OPS
 from viewers import Viewer, Watched, chromium
 from waiting import eventually
@@ -327,12 +327,6 @@ def test_fuzzed_questions_about_history(target: Target) -> None:
     assert asyncio.run(attack()) == 3 * 150
 
 
-def workers_of(server: Part) -> list[int]:
-    """The process ids of a server's history workers."""
-    pids = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [int(pid) for pid in pids if b"history_worker.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 @pytest.mark.alone
 def test_a_question_that_never_ends_holds_nobody_up(target: Target) -> None:
     """Its worker is stopped, which is as good: another viewer is answered, this one is told, the worker replaced."""
@@ -349,15 +343,15 @@ def test_a_question_that_never_ends_holds_nobody_up(target: Target) -> None:
 
     async def attack() -> None:
         await question("/history", 0)
-        (stopped, *_) = workers_of(target.server)
-        os.kill(stopped, signal.SIGSTOP)
+        (worker, *_) = history_workers(target.server)
+        os.kill(worker, signal.SIGSTOP)
         slow = asyncio.ensure_future(question("/history", 1))
         quick = [await question("/history", number) for number in range(2, 6)]
         assert all(b"longer than" not in answer for answer in quick)
         assert await asyncio.to_thread(target.age_ms) < 1000
         answers = [*quick, await slow]
         assert not any(b"has ended: ask again" in answer for answer in answers)
-        await asyncio.to_thread(eventually, lambda: stopped not in workers_of(target.server), 20)
+        await asyncio.to_thread(eventually, lambda: worker not in history_workers(target.server), 20)
 
     asyncio.run(attack())
 
@@ -367,16 +361,13 @@ def test_a_question_that_nobody_waits_for_any_more_is_given_up(target: Target) -
         websocket = await target.connect("/history")
         await websocket.write_message(make_view("left", table="stocks_values"), binary=True)
         await websocket.read_message()
-        stopped = workers_of(target.server)
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-        await websocket.write_message(request(12, b"", "left"), binary=True)
-        await websocket.write_message(request(3, b"", "left"), binary=True)
-        await asyncio.sleep(0)
-        await leave(websocket)
-        await asyncio.to_thread(eventually, lambda: set(stopped) - set(workers_of(target.server)), 5)
-        for pid in set(stopped) & set(workers_of(target.server)):
-            os.kill(pid, signal.SIGCONT)
+        workers = history_workers(target.server)
+        with stopped(workers):
+            await websocket.write_message(request(12, b"", "left"), binary=True)
+            await websocket.write_message(request(3, b"", "left"), binary=True)
+            await asyncio.sleep(0)
+            await leave(websocket)
+            await asyncio.to_thread(eventually, lambda: set(workers) - set(history_workers(target.server)), 5)
 
     asyncio.run(attack())
 

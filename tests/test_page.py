@@ -5,19 +5,14 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser
 
 from parts import Part, free_port, get_json
-from viewers import SIZE, Watched, chromium
+from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, Watched, chromium
 from waiting import eventually
-
-ARTEFACTS = Path(__file__).parent / "artefacts"
-VIEWER = "document.querySelector('perspective-viewer')"
-PRESSED = "document.querySelector('nav button[aria-pressed=true]').value"
 
 VIEWS = {
     "Grid": ("Datagrid", ["ticker", "client"], []),

@@ -1,27 +1,20 @@
 """History in a real browser: a day of trades, browsed over one running demo while new ones keep coming."""
 
 import json
-import os
 import re
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
 
-from parts import Part, free_port, get_json, sql
-from viewers import SIZE, Watched, chromium
+from parts import Part, free_port, get_json, history_workers, sql, stopped
+from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, Watched, chromium
 from waiting import eventually
 
 ROWS = 500_000
-ARTEFACTS = Path(__file__).parent / "artefacts"
-VIEWER = "document.querySelector('perspective-viewer')"
-PRESSED = "document.querySelector('nav button[aria-pressed=true]').value"
 CELLS = "document.querySelector('perspective-viewer-datagrid').shadowRoot"
 
 
@@ -32,12 +25,6 @@ class Demo:
     address: str
     server: Part
     taos_port: int
-
-    def workers(self) -> list[int]:
-        """The process ids of the server's history workers."""
-        pid = self.server.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(each) for each in children if b"history_worker.py" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 @pytest.fixture(scope="module")
@@ -239,19 +226,14 @@ def test_a_range_without_rows_says_so(page: History) -> None:
 @pytest.mark.alone
 def test_cancelling_brings_back_what_was_shown_while_live_rows_keep_coming(page: History, demo: Demo) -> None:
     page.pick("Pivot")
-    stopped = demo.workers()
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    page.page.locator("nav button[value=Treemap]").click()
-    page.until("return document.querySelector('#asking').textContent.startsWith('asking TDengine …')")
-    page.page.screenshot(path=ARTEFACTS / "history-asking.png")
-    read = get_json(demo.address + "/status")[1]["rows_read"]
-    eventually(lambda: get_json(demo.address + "/status")[1]["rows_read"] >= read + 1000, 5)
-    page.state("live")
-    page.page.locator("#cancel").click()
-    for pid in stopped:  # also those that were not asked, or they would not answer the next question
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    with stopped(history_workers(demo.server)):
+        page.page.locator("nav button[value=Treemap]").click()
+        page.until("return document.querySelector('#asking').textContent.startsWith('asking TDengine …')")
+        page.page.screenshot(path=ARTEFACTS / "history-asking.png")
+        read = get_json(demo.address + "/status")[1]["rows_read"]
+        eventually(lambda: get_json(demo.address + "/status")[1]["rows_read"] >= read + 1000, 5)
+        page.state("live")
+        page.page.locator("#cancel").click()
     page.drawn()
     assert page.page.evaluate(PRESSED) == "Pivot"
     assert (page.saved()["plugin"], page.saved()["group_by"]) == ("Datagrid", ["ticker", "client"])
@@ -263,15 +245,10 @@ def test_cancelling_brings_back_what_was_shown_while_live_rows_keep_coming(page:
 @pytest.mark.alone
 def test_cancelling_a_change_of_the_visitors_own_undoes_it(page: History, demo: Demo) -> None:
     page.pick("Pivot")
-    stopped = demo.workers()
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    page.page.evaluate(f"{VIEWER}.restore({{ group_by: ['client'] }}).catch(() => {{}}), null")
-    page.page.locator("#cancel").wait_for()
-    page.page.locator("#cancel").click()
-    for pid in stopped:  # also those that were not asked, or they would not answer the next question
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    with stopped(history_workers(demo.server)):
+        page.page.evaluate(f"{VIEWER}.restore({{ group_by: ['client'] }}).catch(() => {{}}), null")
+        page.page.locator("#cancel").wait_for()
+        page.page.locator("#cancel").click()
     page.drawn()
     assert page.saved()["group_by"] == ["ticker", "client"]
     assert page.page.locator("nav .changed").count() == 0

@@ -13,10 +13,7 @@ from playwright.sync_api import Browser, Route, WebSocketRoute
 from conftest import Start
 from faults import Proxy
 from parts import ROOT, Part, free_port, sql
-from viewers import Watched, chromium
-
-ARTEFACTS = Path(__file__).parent / "artefacts"
-VIEWER = "document.querySelector('perspective-viewer')"
+from viewers import ARTEFACTS, VIEWER, Watched, chromium
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,13 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 T = TypeVar("T")
 
+ARTEFACTS = Path(__file__).parent / "artefacts"
+"""Where screenshots are left, to look at."""
+
+VIEWER = "document.querySelector('perspective-viewer')"
+PRESSED = "document.querySelector('nav button[aria-pressed=true]').value"
+"""JavaScript for the viewer, and for the name of the view that is chosen."""
+
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
 FLAGS = [
@@ -171,7 +178,7 @@ class Watched:
 
     def saved(self) -> dict[str, Any]:
         """The view as the viewer saves it, once it has come to rest."""
-        saved: dict[str, Any] = self.page.evaluate("document.querySelector('perspective-viewer').save()")
+        saved: dict[str, Any] = self.page.evaluate(f"{VIEWER}.save()")
         return saved
 
     def barriers(self) -> list[tuple[str, list[str]]]:
@@ -180,8 +187,7 @@ class Watched:
         serious = []
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)
-            viewer = "document.querySelector('perspective-viewer')"
-            self.until(f"return (await {viewer}.save()).theme.toLowerCase().endsWith('{scheme}')")
+            self.until(f"return (await {VIEWER}.save()).theme.toLowerCase().endsWith('{scheme}')")
             # What Perspective draws inside its own element is not the page's to mend.
             found = self.page.evaluate("axe.run({ exclude: ['perspective-viewer'] })")
             assert found["passes"]
