@@ -141,7 +141,11 @@ class Soak:
                 continue
 
     async def run(self, seconds: float, restart_every: float) -> None:
-        """Let it run, sampling five times a second."""
+        """Let it run from its first rows on, sampling five times a second. Raises TimeoutError without any in 60 s."""
+        async with asyncio.timeout(60):
+            while not self.status().get("rows"):
+                await asyncio.sleep(0.1)
+        self.began = time.monotonic()
         visitors: set[asyncio.Task[None]] = set()
         next_restart = restart_every
         while (elapsed := time.monotonic() - self.began) < seconds:
