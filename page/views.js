@@ -58,6 +58,7 @@ function minutes(time, length) {
 /**
  * The ready-made views of a table that holds rows of `span` milliseconds: [{ name, config }], the default one first.
  * Where the table has no such columns as a view is made of, that view is left out. `calm` leaves mere motion out.
+ * (In Perspective 5.6.1 "high" and "low" keep what has left the table, and "last" of a total is any group's last.)
  */
 export function views(columns, span, calm = false) {
   const of = (types) => columns.filter(([, type]) => types.includes(type)).map(([name]) => name);
@@ -77,7 +78,7 @@ export function views(columns, span, calm = false) {
     add("Grid", {
       group_by: groups,
       columns: shown.length ? shown : texts,
-      aggregates: { ...sums, ...(time && { [time]: "last" }) },
+      aggregates: { ...sums, ...(time && { [time]: "max" }) },
       columns_config: {
         ...(time && { [time]: clock(3) }),
         ...(weight && { [weight]: { fg_mode: "label-bar", column_size_override: 150 } }),
@@ -92,7 +93,7 @@ export function views(columns, span, calm = false) {
       plugin: "Candlestick",
       group_by: [...groups.slice(0, 1), moment],
       columns: ["open", "close", "highest", "lowest"],
-      aggregates: { open: "first", close: "last", highest: "high", lowest: "low" },
+      aggregates: { open: "first by index", close: "last by index", highest: "max", lowest: "min" },
       expressions: {
         [moment]: groups.length && length < 60000 ? minutes(time, length) : bucketed(time, length),
         highest: `max(${prices})`,

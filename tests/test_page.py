@@ -1,10 +1,13 @@
 """The page that people look at, in a real browser, over one running demo: views, links, looks, access."""
 
 import json
+import random
 import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from statistics import fmean
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -147,6 +150,92 @@ class TestReadyMadeViews:
         blank.until(f"return (await (await {VIEWER}.getView()).num_rows()) <= 1")
         pictures = [watched.page.locator("main").screenshot() for watched in (screen, blank)]
         assert difference(screen, *pictures) > 0.005
+
+
+AGGREGATED = """async (batches) => {
+    const viewer = document.querySelector("perspective-viewer");
+    const client = await (await viewer.getTable()).get_client();
+    const types = { timestamp: "datetime", ticker: "string", client: "string", volume: "integer" };
+    for (const name of ["open", "high", "low", "close"]) types[name] = "float";
+    const table = await client.table(types, { limit: 100 });
+    const { views } = await import("/static/views.js");
+    const open = [];
+    for (const { name, config } of views(Object.entries(types), 1000)) {
+        const { group_by, columns, aggregates, expressions } = config;
+        if (name === "Grid" || name === "Candles")
+            open.push([name, await table.view({ group_by, columns, aggregates, expressions })]);
+    }
+    let heard;
+    await open[0][1].on_update(() => heard());
+    const found = [];
+    for (const batch of batches) {
+        const updated = new Promise((resolve) => (heard = resolve));
+        await table.update(batch);
+        await updated;
+        found.push(Object.fromEntries(await Promise.all(open.map(async ([name, v]) => [name, await v.to_columns()]))));
+    }
+    return found;
+}"""
+"""JavaScript that gives rows to a table for a hundred; what the Grid and the Candles of it hold after each batch."""
+
+Rows = list[dict[str, Any]]
+
+
+def test_the_figures_of_grid_and_candles_are_those_of_the_rows_in_the_table(screen: Watched) -> None:
+    """Totals included, and rows that have left the table do not."""
+    draw = random.Random(7)
+    prices = ["open", "high", "low", "close"]
+
+    def row(at: int) -> dict[str, Any]:
+        names = {"ticker": draw.choice("AB"), "client": draw.choice("XYZ")}
+        return {"timestamp": at, **names, "volume": at, **{name: float(draw.randint(1, 999)) for name in prices}}
+
+    batches = [[row(at) for at in range(begin, begin + 28, 4)] for begin in range(0, 1680, 28)]
+    found = screen.page.evaluate(AGGREGATED, batches)
+    held: Rows = []
+    for batch, shown in zip(batches, found, strict=True):
+        held = [*held, *batch][-100:]
+        assert table_of(shown["Grid"]) == {path: grid(rows) for path, rows in grouped(held, by_client).items()}
+        assert table_of(shown["Candles"]) == {path: candle(rows) for path, rows in grouped(held, by_moment).items()}
+
+
+def table_of(columns: dict[str, list[Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
+    """What Perspective says of a pivot, column by column, as rows by their path."""
+    paths = columns.pop("__ROW_PATH__")
+    return {
+        tuple(path): {name: pytest.approx(values[at]) for name, values in columns.items()}
+        for at, path in enumerate(paths)
+    }
+
+
+def grouped(rows: Rows, path: Callable[[dict[str, Any]], tuple[str, str]]) -> dict[tuple[str, ...], Rows]:
+    """The rows of each group of two levels, and of all."""
+    groups: dict[tuple[str, ...], Rows] = {}
+    for row in rows:
+        for depth in range(3):
+            groups.setdefault(path(row)[:depth], []).append(row)
+    return groups
+
+
+def by_client(row: dict[str, Any]) -> tuple[str, str]:
+    return row["ticker"], row["client"]
+
+
+def by_moment(row: dict[str, Any]) -> tuple[str, str]:
+    """A fifth of a second, as the page names it."""
+    seconds, milliseconds = divmod(row["timestamp"] // 200 * 200, 1000)
+    return row["ticker"], f"00:{seconds:02}.{milliseconds // 100}"
+
+
+def grid(rows: Rows) -> dict[str, Any]:
+    averages = {name: fmean(row[name] for row in rows) for name in ("open", "high", "low", "close")}
+    return {"timestamp": rows[-1]["timestamp"], "volume": sum(row["volume"] for row in rows), **averages}
+
+
+def candle(rows: Rows) -> dict[str, Any]:
+    prices = [row[name] for row in rows for name in ("open", "high", "low", "close")]
+    ends = {"open": rows[0]["open"], "close": rows[-1]["close"]}
+    return {**ends, "highest": max(prices), "lowest": min(prices)}
 
 
 def test_the_candles_are_real_ones(screen: Watched) -> None:
