@@ -87,6 +87,7 @@ class Session:
         self.database: str | None = None
         self.zone: tzinfo | None = None
         self._zone_name = zone
+        self._running: Rows | None = None
         if zone:
             try:
                 self.zone = ZoneInfo(zone)
@@ -94,6 +95,11 @@ class Session:
                 raise TDengineError(errors.INVALID_OPERATION, f"Invalid timezone: {zone}") from None
         if database:
             self._use(statements.UseDatabase(database))
+
+    def interrupt(self) -> None:
+        """Let the query that is being carried out fail, as nobody waits for it; may be called from another thread."""
+        if self._running is not None:
+            self._running.interrupt()
 
     def execute(self, sql: str, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out one statement; raises TDengineError."""
@@ -120,7 +126,7 @@ class Session:
 
     def _result(self, translation: select.Translation) -> Result:
         schema = pa.schema([(f"c{at}", field.type.arrow) for at, field in enumerate(translation.fields)])
-        rows = self.storage.query(translation.sql, schema, translation.tables)
+        rows = self.storage.query(translation.sql, schema, translation.tables, self._begins)
         first = rows.next()
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -130,6 +136,9 @@ class Session:
                 batch = rows.next()
 
         return Result(translation.fields, translation.precision, batches(), rows)
+
+    def _begins(self, rows: Rows) -> None:
+        self._running = rows
 
     # Databases.
 

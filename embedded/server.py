@@ -77,6 +77,14 @@ class SocketHandler(WebSocketHandler):
 
     async def open(self, *args: str, **kwargs: str) -> None:
         self.set_nodelay(True)
+        assert self.ws_connection is not None
+        assert self.ws_connection.stream is not None
+        self.ws_connection.stream.set_close_callback(self._gone)
+
+    def _gone(self) -> None:
+        """Give up what is being asked: Tornado calls `on_close` only after the answer."""
+        if self.session is not None:
+            self.session.interrupt()
 
     def on_close(self) -> None:
         for result in self.results.values():

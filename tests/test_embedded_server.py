@@ -11,14 +11,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 import pytest
 import taosrest
 import taosws
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from embedded.protocol import frames
+from embedded.server import Service, make_app
+from embedded.storage import Storage
 from embedded_server import RECORDINGS, EmbeddedServer, rows, running
 
 TS = 1767323045000
@@ -47,7 +52,13 @@ def connection(server: EmbeddedServer) -> taosws.Connection:
 # Through a socket of our own.
 
 
-async def opened(server: EmbeddedServer, path: str = "/ws") -> WebSocketClientConnection:
+class Listening(Protocol):
+    """A server, here or in a process of its own."""
+
+    port: int
+
+
+async def opened(server: Listening, path: str = "/ws") -> WebSocketClientConnection:
     """A socket that has done the handshake."""
     client = await websocket_connect(f"ws://127.0.0.1:{server.port}{path}")
     await ask(client, {"action": "version"})
@@ -68,6 +79,37 @@ async def answered(client: WebSocketClientConnection) -> Any:
     reply = await asyncio.wait_for(client.read_message(), 20)
     assert reply is not None, "the server closed the socket"
     return json.loads(reply) if isinstance(reply, str) else reply
+
+
+def test_a_query_is_given_up_when_its_client_goes_away() -> None:
+    """The server here has a thread only, so that nobody else is answered before."""
+
+    async def check() -> None:
+        listening, port = bind_unused_port()
+        service = Service(Storage(), threads=1)
+        server = HTTPServer(make_app(service))
+        server.add_socket(listening)
+        slow, other = [await opened(SimpleNamespace(port=port)) for _ in range(2)]
+        for sql in ("create database d", "create table d.t (ts timestamp, i int)"):
+            assert (await ask(other, frames.encode_query(1, sql)))["code"] == 0
+        await ask(other, frames.encode_query(1, f"insert into d.t values ({TS}, 1) ({TS + 10_000_000}, 2)"))
+        windows = (
+            f"select _wstart w, sum(i) s from d.t where ts >= {TS} and ts <= {TS + 10_000_000} interval(1a) fill(prev)"
+        )
+        await slow.write_message(frames.encode_query(1, f"select last(s) from ({windows})"), binary=True)
+        busy = time.process_time() + 0.3
+        while time.process_time() < busy:
+            await asyncio.sleep(0.01)
+        assert slow.protocol is not None
+        assert slow.protocol.stream is not None
+        slow.protocol.stream.close()
+        began = time.monotonic()
+        assert (await ask(other, frames.encode_query(2, "select 1")))["code"] == 0
+        assert time.monotonic() - began < 5
+        server.stop()
+        service.close()
+
+    asyncio.run(check())
 
 
 def test_request_ids_of_64_bits_come_back_unchanged(server: EmbeddedServer) -> None:
