@@ -123,7 +123,7 @@ class Worker:
 
 
 class HistoryPool:
-    """The workers, begun when they are needed. `options` are those of history_worker.py."""
+    """The workers, begun when they are needed, or in place of one that was ended. `options` are history_worker.py's."""
 
     def __init__(self, workers: int, timeout: int, options: Sequence[str]) -> None:
         self.timeout = timeout
@@ -131,6 +131,7 @@ class HistoryPool:
         self.room = asyncio.Semaphore(workers)
         self.free: list[Worker] = []
         self.everyone: set[Worker] = set()
+        self.closed = False
 
     def over(self, period: str) -> "Over":
         """What opens sessions over a time range."""
@@ -154,6 +155,7 @@ class HistoryPool:
         except (asyncio.CancelledError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
             self.everyone.discard(worker)
             await worker.end()
+            await self.warm()
             if isinstance(error, asyncio.CancelledError):
                 raise
             slow = f"this took longer than {self.timeout} s: narrow the time range, or group by fewer columns"
@@ -173,8 +175,9 @@ class HistoryPool:
         return await self._begin()
 
     async def warm(self) -> None:
-        """Begin one worker, so that the first who asks need not wait for it: it takes as long as an answer may."""
-        self.free.append(await self._begin())
+        """Have a free worker, so that the next who asks need not wait for it: it takes as long as an answer may."""
+        if not (self.free or self.closed):
+            self.free.append(await self._begin())
 
     async def _begin(self) -> Worker:
         program = Path(__file__).with_name("history_worker.py")
@@ -192,5 +195,6 @@ class HistoryPool:
 
     async def close(self) -> None:
         """End all workers."""
+        self.closed = True
         for worker in list(self.everyone):
             await worker.end()

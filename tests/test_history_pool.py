@@ -112,6 +112,20 @@ def test_a_worker_that_ends_is_replaced_and_told_of_the_views_that_are_open(run:
     run(test)
 
 
+def test_a_worker_that_was_ended_is_replaced_before_anybody_asks_again(run: Any) -> None:
+    async def test(pool: Pool) -> None:
+        session, _ = pool.session()
+        session.handle_request(request(8, b"", "hang"))
+        await asyncio.to_thread(eventually, pool.asked)
+        session.close()
+        await asyncio.to_thread(eventually, lambda: pool.pool.free)
+        (fresh,) = pool.pool.free
+        assert fresh.process.pid != pool.asked()[0][0]
+        assert pool.pool.everyone == {fresh}
+
+    run(test)
+
+
 def test_a_viewer_that_leaves_gives_its_question_up_and_never_more_workers_than_there_may_be_are_busy(run: Any) -> None:
     async def test(pool: Pool) -> None:
         for _ in range(6):
