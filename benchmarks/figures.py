@@ -26,10 +26,9 @@ README = (
     ("age of a row drawn by Chromium (rows), polled every 250 ms, median", "and when Chromium has drawn it"),
     ("age of a row on arrival, polled every 50 ms, median", "the same, polled every 50 ms"),
     ("age of a row drawn by Chromium (rows), polled every 50 ms, median", "and drawn"),
-    ("history: first screen of 1,000,000 rows", ""),
-    ("history: two-level pivot of 1,000,000 rows", ""),
-    ("history: memory for 1,000,000 rows", ""),
+    ("history: first screen of 10,000,000 rows", ""),
     ("history: two-level pivot of 10,000,000 rows", ""),
+    ("history: memory for 10,000,000 rows", ""),
     ("run.sh to the first row, everything installed", "`./run.sh` to the first row, everything installed"),
     ("page to its first rows, files cached", ""),
 )
