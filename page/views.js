@@ -190,9 +190,9 @@ export async function span(table, columns) {
   const time = columns.find(([, type]) => TIME.includes(type))?.[0];
   if (time === undefined) return 0;
   const view = await table.view({ columns: [time] });
-  const times = (await view.to_columns())[time].filter((value) => value !== null);
+  const times = (await view.to_columns())[time].filter((value) => value !== null).sort((one, other) => one - other);
   await view.delete();
-  return times.length ? Math.max(...times) - Math.min(...times) : 0;
+  return times.length ? times.at(-1) - times[0] : 0;
 }
 
 /** The columns that a view names and the table does not have. Throws where it is no view at all. */

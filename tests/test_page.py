@@ -238,6 +238,16 @@ def candle(rows: Rows) -> dict[str, Any]:
     return {**ends, "highest": max(prices), "lowest": min(prices)}
 
 
+def test_a_table_may_have_very_many_rows(screen: Watched) -> None:
+    """More than JavaScript takes as arguments of one call."""
+    span = """async () => {
+        const client = await (await document.querySelector("perspective-viewer").getTable()).get_client();
+        const table = await client.table({ time: Array.from({ length: 200_000 }, (_, at) => at) });
+        return (await import("/static/views.js")).span(table, [["time", "datetime"]]);
+    }"""
+    assert screen.page.evaluate(span) == 199_999
+
+
 def test_the_candles_are_real_ones(screen: Watched) -> None:
     choose(screen, "Candles")
     candles = screen.until(
