@@ -75,7 +75,12 @@ def main() -> int:
         help="fewer points, fewer rows, shorter: in less than three minutes",
     )
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, or these, and write nothing")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="file to write, or to read (results.json)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=RESULTS,
+        help="file to write, with its plots beside it, or to read (results.json, its plots in imgs/)",
+    )
     parser.add_argument("--compare", type=Path, metavar="FILE", help="only say whether the output agrees with this run")
     parser.add_argument("--table", action="store_true", help="only print the README's table of the output")
     options = parser.parse_args()
@@ -99,7 +104,8 @@ def main() -> int:
         return 130
     if not options.only:
         options.output.write_text(json.dumps(results, indent=1) + "\n")
-        plots.draw(figures.read(results), RESULTS.parent.parent / "imgs")
+        imgs = RESULTS.parent.parent / "imgs"
+        plots.draw(figures.read(results), imgs if options.output == RESULTS else options.output.parent)
     return 0
 
 
