@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, Protocol
+from weakref import ref
 
 import pyarrow as pa
 from perspective.virtual_servers import VirtualServerHandler
@@ -27,7 +28,9 @@ MAX_ROWS = 20_000
 """Rows of one answer."""
 
 MAX_GROUPS = 50_000
-"""Rows of a pivot, which are held while its view is open."""
+"""Rows of a pivot, which are held while its view is open, as long as there is room for them:"""
+MAX_VALUES = 1_000_000
+"""Values of one pivot, and of all that are held: some 40 MB."""
 
 TIME_BUCKETS = 1000
 """Into how many pieces time is cut to find them."""
@@ -239,6 +242,17 @@ class View:
     def is_pivot(self) -> bool:
         """Whether rows are groups."""
         return bool(self.levels) or self.rollup == "total"
+
+    @cached_property
+    def asked(self) -> list[Field]:
+        """The columns of a pivot, and those that are only sorted by."""
+        hidden = [of for of, _ in self.sorts if of not in self.columns and of not in self.levels]
+        return [*self.columns, *hidden]
+
+    @property
+    def width(self) -> int:
+        """How many values a group has."""
+        return max(1, len(self.levels) + len(self.asked))
 
     @cached_property
     def sorts(self) -> list[tuple[Field, str]]:
@@ -563,35 +577,33 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """All rows of a pivot in the order of its tree. Raises HistoryError where there are too many."""
         if view.groups is None:
             view.groups = list(self._tree(view))
+        self.cache.hold(view)
         return view.groups
 
     def _tree(self, view: View) -> Iterable[Group]:
         depth = len(view.levels)
         wanted = {"flat": [depth], "total": [0]}.get(view.rollup, range(depth + 1))
         by_path: dict[tuple[Any, ...], Group] = {}
-        room = MAX_GROUPS
+        most = min(MAX_GROUPS, MAX_VALUES // view.width)
         for level in wanted:
-            found = self._level(view, level, room)
-            room -= len(found)
+            found = self._level(view, level, most + 1 - len(by_path))
             by_path.update((group.path, group) for group in found)
+            if len(by_path) > most:
+                raise HistoryError(f"more than {most:,} groups: narrow the time range, or group by fewer columns")
         roots: list[Group] = []
         for path, group in by_path.items():
             parent = by_path.get(path[:-1]) if path and view.rollup == "rollup" else None
             (roots if parent is None else parent.children).append(group)
         yield from self._ordered(view, roots)
 
-    def _level(self, view: View, level: int, room: int) -> list[Group]:
+    def _level(self, view: View, level: int, most: int) -> list[Group]:
         """The groups of one level of a pivot, by one GROUP BY; columns that are only sorted by come last."""
         levels = view.levels[:level]
-        asked = [view.aggregate(each) for each in self._asked(view)]
+        asked = [view.aggregate(each) for each in view.asked]
         keys = [each.select(each.sql) for each in levels]
         listed = ", ".join([*keys, *(sql for sql, _ in asked)]) or "COUNT(*)"
         grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-        rows = self.query(
-            f"SELECT {listed} FROM {view.source.table.at.full_name}{view.where}{grouped} LIMIT {room + 1}"
-        )
-        if len(rows) > room:
-            raise HistoryError(f"more than {MAX_GROUPS:,} groups: narrow the time range, or group by fewer columns")
+        rows = self.query(f"SELECT {listed} FROM {view.source.table.at.full_name}{view.where}{grouped} LIMIT {most}")
         return [
             Group(
                 tuple(_converted(of, value) for of, value in zip(levels, row[:level], strict=True)),
@@ -600,14 +612,9 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
             for row in rows
         ] or ([Group((), (None,) * len(asked))] if level == 0 else [])
 
-    def _asked(self, view: View) -> list[Field]:
-        """The columns of a pivot, and those that are only sorted by."""
-        hidden = [of for of, _ in view.sorts if of not in view.columns and of not in view.levels]
-        return [*view.columns, *hidden]
-
     def _ordered(self, view: View, groups: list[Group]) -> Iterable[Group]:
         """Groups, each before its children; siblings as the view sorts them, else by their value."""
-        asked = self._asked(view)
+        asked = view.asked
 
         def value(of: Field) -> Callable[[Group], Any]:
             if of in view.levels and of not in view.columns:
@@ -668,11 +675,16 @@ def _arrow(
 
 @dataclass
 class Cache:
-    """What was found out less than a second ago: the viewer asks for sizes and schemas many times over."""
+    """What was found out for all viewers of a process.
+
+    Whatever is less than a second old, because a viewer asks for sizes and schemas many times over; and of pivots, the
+    groups of those that were shown last.
+    """
 
     clock: Callable[[], float]
     seconds: float = 1.0
     _found: dict[Any, tuple[float, Any]] = field(default_factory=dict)
+    _held: list["ref[View]"] = field(default_factory=list)
 
     def get(self, key: Any, find: Callable[[], Any]) -> Any:
         """What is known under the key, or what `find` returns."""
@@ -683,3 +695,15 @@ class Cache:
         value = find()
         self._found[key] = (self.clock(), value)
         return value
+
+    def hold(self, view: View) -> None:
+        """Note that a pivot is shown. Those for which there is no room then are let go, and asked anew when shown."""
+        views = [known for each in self._held if (known := each()) is not None and known.groups is not None]
+        views = [*(known for known in views if known is not view), view]
+        self._held = [ref(known) for known in views]
+        values = sum(len(known.groups or []) * known.width for known in views)
+        for known in views[:-1]:
+            if values <= MAX_VALUES:
+                break
+            values -= len(known.groups or []) * known.width
+            known.groups = None

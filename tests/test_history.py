@@ -478,6 +478,36 @@ def test_a_pivot_has_so_many_groups_and_no_more(ask: Any, monkeypatch: pytest.Mo
         ask({"columns": ["price"], "group_by": ["ts"]})
 
 
+def test_a_wide_pivot_has_fewer_groups(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_VALUES", 200)
+    ask({"columns": ["price"], "group_by": ["ticker", "client"]})
+    with pytest.raises(perspective.PerspectiveError, match="more than 33 groups"):
+        ask({"columns": ["price", "volume", "n"], "sort": [["due", "asc"]], "group_by": ["ts", "ticker"]})
+
+
+def test_pivots_for_which_there_is_no_room_are_let_go_and_asked_anew(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_VALUES", 30)
+    handler = ask.history.handler
+
+    def shown(name: str) -> int:
+        """How many rows a pivot of 7 groups and 14 values has."""
+        return int(handler.view_size(name))
+
+    def held() -> list[str]:
+        return [name for name, view in handler.views.items() if view.groups is not None]
+
+    for name in "abc":
+        handler.table_make_view(
+            "t", name, {"columns": ["price"], "group_by": ["ticker"], "filter": [["ticker", "is not null"]]}
+        )
+    assert [shown(name) for name in "aba"] == [7, 7, 7]
+    assert held() == ["a", "b"]
+    assert shown("c") == 7
+    assert held() == ["a", "c"]
+    assert shown("b") == 7
+    assert held() == ["b", "c"]
+
+
 @pytest.mark.parametrize(
     "config",
     [
