@@ -30,7 +30,7 @@ MAX_ROWS = 20_000
 MAX_GROUPS = 50_000
 """Rows of a pivot, which are held while its view is open, as long as there is room for them:"""
 MAX_VALUES = 1_000_000
-"""Values of one pivot, and of all that are held: some 40 MB."""
+"""Values of one answer, of one pivot, and of all pivots that are held: some 40 MB."""
 
 TIME_BUCKETS = 1000
 """Into how many pieces time is cut to find them."""
@@ -515,16 +515,16 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
     def view_get_data(self, view_name: str, config: Any, schema: Any, viewport: dict[str, Any], data: Any) -> None:
         """Write the rows and columns of the viewport to `data`, as Arrow."""
         view = self.view(view_name)
-        begin = int(viewport.get("start_row") or 0)
-        end = viewport.get("end_row")
-        rows = self.view_size(view_name) - begin if end is None else int(end) - begin
-        if rows > MAX_ROWS:
-            raise HistoryError(f"{rows:,} rows are more than the {MAX_ROWS:,} of one answer: narrow the time range")
+        begin, end = int(viewport.get("start_row") or 0), viewport.get("end_row")
         shown = slice(viewport.get("start_col") or 0, viewport.get("end_col"))
+        most = min(MAX_ROWS, MAX_VALUES // max(1, len(view.columns[shown])))
+        if end is None or end - begin > most:
+            end = min(self.view_size(view_name), math.inf if end is None else end)
+        rows = max(0, int(end) - begin)
+        if rows > most:
+            raise HistoryError(f"{rows:,} rows are more than the {most:,} of one answer: narrow the time range")
         data.from_arrow_ipc(
-            self._pivot(view, begin, max(0, rows), shown)
-            if view.is_pivot
-            else self._flat(view, begin, max(0, rows), shown)
+            self._pivot(view, begin, rows, shown) if view.is_pivot else self._flat(view, begin, rows, shown)
         )
 
     # Rows.

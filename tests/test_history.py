@@ -472,6 +472,14 @@ def test_an_answer_has_so_many_rows_and_no_more(ask: Any, monkeypatch: pytest.Mo
         ask({"columns": ["price"]}, 0, 101)
 
 
+def test_an_answer_of_many_columns_has_fewer_rows(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_VALUES", 100)
+    assert ask({"columns": ["price", "n"]}, 0, 50)[0] == 400
+    assert ask({"columns": ["price", "n"]}, 380, 1000)[0] == 400
+    with pytest.raises(perspective.PerspectiveError, match="more than the 50 of one answer"):
+        ask({"columns": ["price", "n"]}, 0, 51)
+
+
 def test_a_pivot_has_so_many_groups_and_no_more(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "MAX_GROUPS", 50)
     with pytest.raises(perspective.PerspectiveError, match="more than 50 groups"):
