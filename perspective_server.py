@@ -115,6 +115,8 @@ def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
 
 async def main(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises tdengine.TDengineError."""
+    # Several threads gain nothing for one view, and 5.6.1 may crash where they update many views of an empty table.
+    perspective.set_num_cpus(1)
     server = perspective.Server()
     status = Status(table=f"{options.database}.{options.table}")
     access = Access.made(options.address, options.allow_origin, options.no_token)
