@@ -16,14 +16,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from viewers import chromium
 
-CLICK = """async (selector) => {
-    const began = performance.now();
-    document.querySelector(selector).click();
+UNTIL_DRAWN = """
     const grid = () => document.querySelector("perspective-viewer-datagrid")?.shadowRoot;
     do await new Promise(requestAnimationFrame);
     while (document.querySelector("nav[aria-busy=true]") || !grid()?.querySelector("tbody td"));
     return performance.now() - began;
-}"""
+"""
+
+CLICK = f"""async (selector) => {{
+    const began = performance.now();
+    document.querySelector(selector).click();
+    {UNTIL_DRAWN}
+}}"""
 """Milliseconds from a click until the view that it leads to is on the screen."""
 
 SCROLL = """async (last) => {
@@ -36,16 +40,13 @@ SCROLL = """async (last) => {
 }"""
 """Milliseconds from a jump to the end of a table until its last row is there: `last` is how its time ends."""
 
-CANCEL = """async (groups) => {
-    document.querySelector("perspective-viewer").restore({ group_by: groups }).catch(() => {});
+CANCEL = f"""async (groups) => {{
+    document.querySelector("perspective-viewer").restore({{ group_by: groups }}).catch(() => {{}});
     await new Promise((resolve) => setTimeout(resolve, 100));
     const began = performance.now();
     document.querySelector("#cancel").click();
-    const grid = () => document.querySelector("perspective-viewer-datagrid")?.shadowRoot;
-    do await new Promise(requestAnimationFrame);
-    while (document.querySelector("nav[aria-busy=true]") || !grid()?.querySelector("tbody td"));
-    return performance.now() - began;
-}"""
+    {UNTIL_DRAWN}
+}}"""
 """Milliseconds from cancelling a question that has been asked for 100 ms until the view before it is there again."""
 
 SHOWN = "document.querySelector('nav[aria-busy=false]')"
