@@ -89,6 +89,10 @@ class Proxy:
             self.server.close()
             self.server = None
         await self._drop()
+        passing = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
 
     async def _drop(self) -> None:
         for writer in self.writers:
