@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks import cost, data, figures, history, history_page, insert, latency, plots, start, target
 from benchmarks.figures import Figure
-from benchmarks.processes import machine
+from benchmarks.processes import PartFailed, machine
 from tdengine import TDengineError
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -46,7 +46,7 @@ LONG = {"history page"}
 
 
 def measured(names: list[str], quick: bool) -> dict[str, Any]:
-    """Measure these rows, printing each figure. Raises tdengine.TDengineError."""
+    """Measure these rows, printing each figure. Raises tdengine.TDengineError, or PartFailed."""
     found: list[Figure] = []
     began = time.monotonic()
 
@@ -97,7 +97,7 @@ def main() -> int:
     names = options.only or (ROWS.keys() - LONG if options.quick else ROWS)
     try:
         results = measured([name for name in ROWS if name in names], options.quick)
-    except TDengineError as error:
+    except (TDengineError, PartFailed) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -27,9 +27,16 @@ TICK = 0.25
 """Seconds between two polls."""
 
 
+class PartFailed(Exception):
+    """A program that is measured has failed. Its text says which."""
+
+
 @contextmanager
 def running(*command: str, ready: str = "", stdin: bool = False) -> Iterator["subprocess.Popen[str]"]:
-    """A Python program of the repository, once it has printed a line with `ready`."""
+    """A Python program of the repository, once it has printed a line with `ready`.
+
+    Raises PartFailed where it fails, at the end also: what was measured without it says nothing.
+    """
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
@@ -43,10 +50,12 @@ def running(*command: str, ready: str = "", stdin: bool = False) -> Iterator["su
     try:
         while ready and ready not in (line := process.stdout.readline()):
             if not line:
-                raise RuntimeError(f"{' '.join(command)} has ended")
+                raise PartFailed(f"{' '.join(command)} has ended")
         if not stdin:
             threading.Thread(target=process.stdout.read, daemon=True).start()
         yield process
+        if process.poll():
+            raise PartFailed(f"{' '.join(command)} has failed meanwhile")
     finally:
         process.terminate()
         try:

@@ -11,6 +11,7 @@ import taosws
 from benchmarks import __main__ as benchmarks
 from benchmarks import cost, figures, seed_way, target
 from benchmarks.figures import Figure, Ratio
+from benchmarks.processes import PartFailed, running
 from parts import free_port, sql
 from tdengine import Settings, TDengineError
 
@@ -124,6 +125,12 @@ def test_nothing_is_measured_where_a_database_is_in_the_way(
     assert (out, error.count("\n")) == ("", 1)
     assert error.startswith("benchmarks/run.sh: database perspective_benchmark_7 at 127.0.0.1:")
     assert databases(users_port) == {"stocks", "perspective_benchmark_7"}
+
+
+def test_a_part_that_fails_while_it_is_measured_is_noticed() -> None:
+    program = "import sys; print('here', flush=True); sys.exit(3)"
+    with pytest.raises(PartFailed, match="failed meanwhile"), running("-c", program, ready="here") as part:
+        part.wait()
 
 
 def test_where_no_tdengine_answers_one_line_says_so(
