@@ -87,7 +87,7 @@ class Session:
         self.database: str | None = None
         self.zone: tzinfo | None = None
         self._zone_name = zone
-        self._running: Rows | None = None
+        self._interrupt: Callable[[], None] = lambda: None
         if zone:
             try:
                 self.zone = ZoneInfo(zone)
@@ -98,8 +98,7 @@ class Session:
 
     def interrupt(self) -> None:
         """Let the query that is being carried out fail, as nobody waits for it; may be called from another thread."""
-        if self._running is not None:
-            self._running.interrupt()
+        self._interrupt()
 
     def execute(self, sql: str, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out one statement; raises TDengineError."""
@@ -137,8 +136,8 @@ class Session:
 
         return Result(translation.fields, translation.precision, batches(), rows)
 
-    def _begins(self, rows: Rows) -> None:
-        self._running = rows
+    def _begins(self, interrupt: Callable[[], None]) -> None:
+        self._interrupt = interrupt
 
     # Databases.
 

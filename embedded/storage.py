@@ -51,27 +51,16 @@ class Write:
 class Rows:
     """The rows of a query, read from DuckDB as they are asked for."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, schema: pa.Schema) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, schema: pa.Schema) -> None:
         self._cursor: duckdb.DuckDBPyConnection | None = cursor
-        self._reader: pa.RecordBatchReader | None = None
+        self._reader = reader
         self._schema = schema
         self._rest: pa.RecordBatch | None = None
-
-    def start(self, sql: str, tables: dict[str, pa.Table]) -> None:
-        """Begin the query, which may select from `tables` besides."""
-        assert self._cursor is not None
-        try:
-            for name, table in tables.items():
-                self._cursor.register(name, table)
-            self._reader = self._cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
-        except duckdb.Error as error:
-            self.close()
-            raise _translated(error) from None
 
     def next(self) -> pa.RecordBatch | None:
         """The next batch of 1 to 4096 rows, or None at the end."""
         while self._rest is None or not self._rest.num_rows:
-            if self._cursor is None or self._reader is None:
+            if self._cursor is None:
                 return None
             try:
                 batch = self._reader.read_next_batch()
@@ -86,20 +75,11 @@ class Rows:
         self._rest = self._rest.slice(BATCH_ROWS)
         return batch
 
-    def interrupt(self) -> None:
-        """Let a thread that is in `start` or `next` fail at once; may be called from any other."""
-        cursor = self._cursor
-        if cursor is not None:
-            with suppress(duckdb.Error):  # it may have been closed this very moment
-                cursor.interrupt()
-
     def close(self) -> None:
         """Let go of the query, finished or not."""
-        self.interrupt()
         if self._cursor is not None:
             cursor, self._cursor = self._cursor, None
-            if self._reader is not None:
-                self._reader.close()
+            self._reader.close()
             cursor.close()
 
 
@@ -453,16 +433,27 @@ class Storage:
         sql: str,
         schema: pa.Schema,
         tables: dict[str, pa.Table] | None = None,
-        begins: Callable[[Rows], None] = lambda rows: None,
+        begins: Callable[[Callable[[], None]], None] = lambda interrupt: None,
     ) -> Rows:
         """Start a query whose result has that Arrow schema; `tables` are Arrow tables that it may select from.
 
-        `begins` is given the rows before there are any, so that somebody else can interrupt the query.
+        Before it runs, `begins` is given what lets it fail at once, to be called from any other thread.
         """
-        rows = Rows(self._root.cursor(), schema)
-        begins(rows)
-        rows.start(sql, tables or {})
-        return rows
+        cursor = self._root.cursor()
+
+        def interrupt() -> None:
+            with suppress(duckdb.Error):  # it may have been closed long ago
+                cursor.interrupt()
+
+        begins(interrupt)
+        try:
+            for name, table in (tables or {}).items():
+                cursor.register(name, table)
+            reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+        except duckdb.Error as error:
+            cursor.close()
+            raise _translated(error) from None
+        return Rows(cursor, reader, schema)
 
     def sweep(self, stored_before: int) -> int:
         """Delete rows stored before that instant (epoch milliseconds), a bounded number of each table.
