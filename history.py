@@ -30,7 +30,7 @@ MAX_ROWS = 20_000
 MAX_GROUPS = 50_000
 """Rows of a pivot, which are held while its view is open, as long as there is room for them:"""
 MAX_VALUES = 1_000_000
-"""Values of one answer, of one pivot, and of all pivots that are held: some 40 MB."""
+"""Values of one answer, of one pivot, and of all pivots that are held: some 50 MB."""
 
 TIME_BUCKETS = 1000
 """Into how many pieces time is cut to find them."""
@@ -252,7 +252,12 @@ class View:
     @property
     def width(self) -> int:
         """How many values a group has."""
-        return max(1, len(self.levels) + len(self.asked))
+        return len(self.levels) + len(self.asked)
+
+    @property
+    def held(self) -> int:
+        """How many values are held."""
+        return len(self.groups or []) * self.width
 
     @cached_property
     def sorts(self) -> list[tuple[Field, str]]:
@@ -698,12 +703,10 @@ class Cache:
 
     def hold(self, view: View) -> None:
         """Note that a pivot is shown. Those for which there is no room then are let go, and asked anew when shown."""
-        views = [known for each in self._held if (known := each()) is not None and known.groups is not None]
-        views = [*(known for known in views if known is not view), view]
-        self._held = [ref(known) for known in views]
-        values = sum(len(known.groups or []) * known.width for known in views)
-        for known in views[:-1]:
-            if values <= MAX_VALUES:
-                break
-            values -= len(known.groups or []) * known.width
-            known.groups = None
+        others = [known for each in self._held if (known := each()) is not None and known.held and known is not view]
+        self._held = [ref(known) for known in (*others, view)]
+        room = MAX_VALUES - view.held
+        for known in reversed(others):
+            room -= known.held
+            if room < 0:
+                known.groups = None
