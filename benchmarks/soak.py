@@ -26,6 +26,7 @@ from tornado.websocket import websocket_connect
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from parts import ROOT, free_port
+from waiting import eventually
 
 INTERVAL_MS = 20
 WARM_UP = 0.25
@@ -141,10 +142,8 @@ class Soak:
                 continue
 
     async def run(self, seconds: float, restart_every: float) -> None:
-        """Let it run from its first rows on, sampling five times a second. Raises TimeoutError without any in 60 s."""
-        async with asyncio.timeout(60):
-            while not self.status().get("rows"):
-                await asyncio.sleep(0.1)
+        """Let it run from its first rows on, sampling five times a second. Fails where none come in 60 s."""
+        eventually(lambda: self.status().get("rows"), 60)
         self.began = time.monotonic()
         visitors: set[asyncio.Task[None]] = set()
         next_restart = restart_every
