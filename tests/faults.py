@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from parts import free_port
@@ -107,7 +108,10 @@ class Proxy:
             writer.transport.abort()
             return
         self.writers.add(requests)
-        await asyncio.gather(self._pass(reader, requests, answers=False), self._pass(upstream, writer, answers=True))
+        with suppress(asyncio.CancelledError):  # which asyncio's own callback takes for an error
+            await asyncio.gather(
+                self._pass(reader, requests, answers=False), self._pass(upstream, writer, answers=True)
+            )
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answers: bool) -> None:
         try:
