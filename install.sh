@@ -8,7 +8,7 @@ usage() {
   cat <<HELP
 Usage: ./install.sh [--no-client] [--no-profile] [--dev]
 
-Makes venv/ beside this script and installs requirements.lock into it: what
+Makes venv/ beside this script and installs requirements/demo.lock into it: what
 requirements.txt pins and all that this needs, each package checked by its hash.
 A half-made venv/ is made again; what is there already is left alone. pip's
 output goes to logs/install.log.
@@ -21,7 +21,7 @@ taos, which speaks TDengine's native protocol.
 
   --no-client   do not download the native client
   --no-profile  do not touch ~/.bashrc or ~/.bash_profile
-  --dev         also install requirements-dev.lock, as ./test.sh does
+  --dev         also install requirements/dev.lock, as ./test.sh does
   --help        show this
 
 PYTHON names the Python to use (default: python3, or else a python3.11 to
@@ -39,12 +39,12 @@ warn() {
 }
 
 want_client=yes want_profile=yes
-files=(requirements.lock)
+files=(requirements/demo.lock)
 while [ $# -gt 0 ]; do
   case $1 in
     --no-client) want_client=no ;;
     --no-profile) want_profile=no ;;
-    --dev) files=(requirements.lock requirements-dev.lock) ;;
+    --dev) files=(requirements/demo.lock requirements/dev.lock) ;;
     -h | --help)
       usage
       exit 0
@@ -67,7 +67,7 @@ import hashlib, sys
 if sys.version_info < (3, 11):
     sys.exit(1)
 import pip
-if sys.argv[1] == "requirements.lock":
+if sys.argv[1] == "requirements/demo.lock":
     import duckdb, google.protobuf, perspective, pyarrow, sqlglot, taosrest, taosws, tornado
 with open(sys.argv[1], "rb") as file:
     print(hashlib.sha256(file.read()).hexdigest(), "%d.%d" % sys.version_info[:2], sys.prefix)
@@ -76,7 +76,7 @@ with open(sys.argv[1], "rb") as file:
 
 installed() {
   local want
-  want=$(stamp "$1") && [ "$want" = "$(cat "venv/.installed-$1" 2>/dev/null)" ]
+  want=$(stamp "$1") && [ "$want" = "$(cat "venv/.installed-${1##*/}" 2>/dev/null)" ]
 }
 
 all_installed() {
@@ -186,12 +186,12 @@ sys.exit(1)
 make_venv() {
   echo "Making venv/ ..."
   run 8 "$python" -m venv --clear --without-pip venv || fail "cannot make venv/: $log says why"
-  mark_unfinished requirements.lock
+  mark_unfinished requirements/demo.lock
   run 8 venv/bin/python -m ensurepip --upgrade --default-pip || fail "cannot put pip into venv/: $log says why"
 }
 
 mark_unfinished() {
-  echo unfinished >"venv/.installed-$1"
+  echo unfinished >"venv/.installed-${1##*/}"
 }
 
 # True where venv/ can be completed in place. One without a stamp is the user's own and is kept; one that was
@@ -205,15 +205,15 @@ if sys.version_info < (3, 11):
     sys.exit(1)
 print("%d.%d" % sys.version_info[:2], sys.prefix)
 ' 2>/dev/null) || return 1
-  for file in requirements.lock requirements-dev.lock; do
-    have=$(cat "venv/.installed-$file" 2>/dev/null) || continue
+  for file in requirements/demo.lock requirements/dev.lock; do
+    have=$(cat "venv/.installed-${file##*/}" 2>/dev/null) || continue
     [ "${have#* }" = "$place" ] || return 1
   done
 }
 
 explain_pip() {
   local file=$1 last
-  rm -f "venv/.installed-$file" # pip failed by itself and left the venv sound: complete it in place next time
+  rm -f "venv/.installed-${file##*/}" # pip failed by itself and left the venv sound: complete it in place next time
   if grep -qE 'NewConnectionError|NameResolutionError|Failed to establish|ConnectTimeout|[Rr]ead timed out|ProxyError|SSLError|Connection (refused|reset|aborted)|Network is unreachable' "$log"; then
     fail "pip cannot reach the package index: check the network (behind a proxy, set HTTPS_PROXY) and run $0 again; pip's output is in $log"
   fi
@@ -230,7 +230,7 @@ complete() {
     echo "Installing $file into venv/, which takes about half a minute ..."
     run 8 venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 --require-hashes -r "$file" || explain_pip "$file"
     want=$(stamp "$file") || return 1
-    printf '%s\n' "$want" >"venv/.installed-$file"
+    printf '%s\n' "$want" >"venv/.installed-${file##*/}"
   done
 }
 

@@ -13,14 +13,16 @@ from contextlib import aclosing
 import perspective
 import tornado.web
 
-import assets
-import tdengine
-from access import Access, NotFound, is_loopback
-from feed_process import messages
-from gate import HistoryViewer, Viewer
-from history_pool import HistoryPool
-from shared_view import SharedView
-from status import Status, StatusHandler
+from history.pool import HistoryPool
+from live.shared_view import SharedView
+from live.supervisor import messages
+from tdengine.command_line import Parser, explained, port_number, positive
+from tdengine.errors import TDengineError
+from tdengine.settings import add_options
+from web import assets
+from web.access import Access, NotFound, is_loopback
+from web.status import Status, StatusHandler
+from web.viewers import HistoryViewer, Viewer
 
 log = logging.getLogger("perspective_server")
 
@@ -28,7 +30,7 @@ log = logging.getLogger("perspective_server")
 async def perspective_thread(server: perspective.Server, options: argparse.Namespace, status: Status) -> None:
     """Keep the Perspective table equal to the newest rows of the TDengine table, as the feed tells what has changed.
 
-    Raises tdengine.TDengineError for what only the user can mend.
+    Raises TDengineError for what only the user can mend.
     """
     client = server.new_local_client()
     table: perspective.Table = None
@@ -55,8 +57,8 @@ def make_app(
     viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, {"shared": SharedView(server, options.name), **viewers}),
-            (r"/history", HistoryViewer, {"pool": pool, **viewers}),
+            (r"/websocket", Viewer, {"table": options.name, "sessions": SharedView(server, options.name), **viewers}),
+            (r"/history", HistoryViewer, {"sessions": pool.over, **viewers}),
             (r"/status", StatusHandler, {"status": status}),
             *assets.ROUTES,
         ],
@@ -70,13 +72,11 @@ def make_app(
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line. Exits with 2 and one line for a wrong option."""
-    parser = tdengine.Parser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=tdengine.port_number, default=8080, help="port to listen on (8080)")
-    parser.add_argument("--interval", type=tdengine.positive, default=250, help="milliseconds between two polls (250)")
-    parser.add_argument(
-        "--limit", type=tdengine.positive, default=1000, help="how many of the newest rows to show (1000)"
-    )
+    parser.add_argument("--port", type=port_number, default=8080, help="port to listen on (8080)")
+    parser.add_argument("--interval", type=positive, default=250, help="milliseconds between two polls (250)")
+    parser.add_argument("--limit", type=positive, default=1000, help="how many of the newest rows to show (1000)")
     parser.add_argument("--name", default="stock_values", help="what viewers call the table (stock_values)")
     parser.add_argument(
         "--allow-origin",
@@ -87,16 +87,16 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="an origin that pages and their websockets may come from besides the server's own, a proxy's say",
     )
     parser.add_argument("--no-token", action="store_true", help="let everybody in, also beyond loopback")
-    parser.add_argument("--max-viewers", type=tdengine.positive, default=500, help="viewers at a time (500)")
+    parser.add_argument("--max-viewers", type=positive, default=500, help="viewers at a time (500)")
     parser.add_argument(
-        "--history-workers", type=tdengine.positive, default=2, help="processes that answer questions about history (2)"
+        "--history-workers", type=positive, default=2, help="processes that answer questions about history (2)"
     )
     parser.add_argument(
-        "--history-timeout", type=tdengine.positive, default=10, help="seconds that such a question may take (10)"
+        "--history-timeout", type=positive, default=10, help="seconds that such a question may take (10)"
     )
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
-    tdengine.add_options(parser)
+    add_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -114,7 +114,7 @@ def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises tdengine.TDengineError."""
+    """Serve until Ctrl-C or SIGTERM. Raises TDengineError."""
     # Several threads gain nothing for one view, and 5.6.1 may crash where they update many views of an empty table.
     perspective.set_num_cpus(1)
     server = perspective.Server()
@@ -125,7 +125,7 @@ async def main(options: argparse.Namespace) -> None:
     try:
         app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)
     except OSError as error:
-        raise tdengine.TDengineError(
+        raise TDengineError(
             f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"
         ) from None
     log.info("serving %s", access.url(options.address, options.port))
@@ -146,4 +146,4 @@ async def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = parse_options()
     logging.basicConfig(format="%(asctime)s %(message)s", level=options.log_level.upper())
-    sys.exit(tdengine.explained(lambda: asyncio.run(main(options)) or 0))
+    sys.exit(explained(lambda: asyncio.run(main(options)) or 0))

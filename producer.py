@@ -6,17 +6,21 @@ import logging
 import random
 import threading
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import taosws
 
-import stopping
-import tdengine
-from outbox import Outbox
-from progress import Progress
-from ticks import room, ticks, timestamps
+from producing import stopping
+from producing.outbox import Outbox
+from producing.progress import Progress
+from producing.ticks import midnight, room, ticks, timestamps
+from tdengine.command_line import Parser, explained, positive
+from tdengine.connecting import create_tdengine_connection
+from tdengine.describing import TICKS_PER_SECOND, describe, precision_of
+from tdengine.errors import NO_TABLE, TDengineError, code
+from tdengine.settings import Settings, add_options, settings
+from tdengine.sql import quote
 
 TICKERS = (
     *("AAPL.N", "AMZN.N", "QQQ.N", "NVDA.N", "TSLA.N", "FB.N", "MSFT.N"),
@@ -59,48 +63,39 @@ def gen_data(times: Sequence[int], midnight: int) -> list[dict[str, Any]]:
     ]
 
 
-def midnight(timestamp: int, precision: str) -> int:
-    """The timestamp at which the (local) day of the given one began."""
-    second = tdengine.TICKS_PER_SECOND[precision]
-    day = datetime.fromtimestamp(timestamp // second).replace(hour=0, minute=0, second=0)
-    return int(day.timestamp()) * second
-
-
-def create_database(connection: taosws.Connection, at: tdengine.Settings, precision: str | None) -> str:
+def create_database(connection: taosws.Connection, at: Settings, precision: str | None) -> str:
     """Create the database unless it is there. Returns its precision: as asked for, else as it has it, else ms."""
-    found = tdengine.precision(connection, at.database)
+    found = precision_of(connection, at.database)
     if found is None:
         found = precision or "ms"
-        connection.execute(f"CREATE DATABASE IF NOT EXISTS {tdengine.quote(at.database)} PRECISION '{found}'")
+        connection.execute(f"CREATE DATABASE IF NOT EXISTS {quote(at.database)} PRECISION '{found}'")
     if precision and found != precision:
-        raise tdengine.TDengineError(
+        raise TDengineError(
             f"database {at.database} has precision {found}, not {precision}:"
             " leave --precision out, or name another database with --database"
         )
     return found
 
 
-def create_table(connection: taosws.Connection, at: tdengine.Settings) -> None:
+def create_table(connection: taosws.Connection, at: Settings) -> None:
     """Create the table unless it is there. One of another shape belongs to somebody: it is reported, and left alone."""
     try:
-        found = tdengine.describe(connection, at)
+        found = describe(connection, at)
     except taosws.Error as error:
-        if tdengine.code(error) != tdengine.NO_TABLE:
+        if code(error) != NO_TABLE:
             raise
-        columns = ", ".join(f"{tdengine.quote(name)} {type_}" for name, type_ in COLUMNS.items())
+        columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in COLUMNS.items())
         connection.execute(f"CREATE TABLE IF NOT EXISTS {at.full_name} ({columns})")
-        found = tdengine.describe(connection, at)
+        found = describe(connection, at)
     if {column.name: column.declaration for column in found} != COLUMNS:
-        raise tdengine.TDengineError(
-            f"table {at.database}.{at.table} is not one of stock trades: name another with --table"
-        )
+        raise TDengineError(f"table {at.database}.{at.table} is not one of stock trades: name another with --table")
 
 
-def prepare(at: tdengine.Settings) -> taosws.TaosStmt2:
+def prepare(at: Settings) -> taosws.TaosStmt2:
     """Connect and prepare the insert: once a connection, not once a batch."""
-    connection = tdengine.create_tdengine_connection(at, at.database)
+    connection = create_tdengine_connection(at, at.database)
     statement = connection.stmt2_statement()
-    statement.prepare(f"INSERT INTO {tdengine.quote(at.table)} VALUES ({', '.join('?' * len(COLUMNS))})")
+    statement.prepare(f"INSERT INTO {quote(at.table)} VALUES ({', '.join('?' * len(COLUMNS))})")
     return statement
 
 
@@ -128,12 +123,12 @@ def insert_data(statement: taosws.TaosStmt2, records: Sequence[dict[str, Any]], 
 
 def main(options: argparse.Namespace, stop: threading.Event) -> int:
     """Insert a batch at every tick until stopped. Returns the exit code."""
-    at = tdengine.settings(options)
+    at = settings(options)
     precision = options.precision
 
     def connect() -> taosws.TaosStmt2:
         nonlocal precision
-        connection = tdengine.create_tdengine_connection(at)
+        connection = create_tdengine_connection(at)
         precision = create_database(connection, at, precision)
         create_table(connection, at)
         return prepare(at)
@@ -156,18 +151,16 @@ def main(options: argparse.Namespace, stop: threading.Event) -> int:
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line. Exits with 2 and one line for a wrong option."""
-    parser = tdengine.Parser(description=__doc__)
-    parser.add_argument("--rows", type=tdengine.positive, default=250, help="rows a batch (250)")
-    parser.add_argument(
-        "--interval", type=tdengine.positive, default=250, help="milliseconds that a batch covers (250)"
-    )
-    parser.add_argument("--batches", type=tdengine.positive, help="stop after so many batches (never)")
+    parser = Parser(description=__doc__)
+    parser.add_argument("--rows", type=positive, default=250, help="rows a batch (250)")
+    parser.add_argument("--interval", type=positive, default=250, help="milliseconds that a batch covers (250)")
+    parser.add_argument("--batches", type=positive, help="stop after so many batches (never)")
     parser.add_argument(
         "--precision",
-        choices=tdengine.TICKS_PER_SECOND,
+        choices=TICKS_PER_SECOND,
         help="of the database's timestamps (as they are, ms in a new database)",
     )
-    tdengine.add_options(parser)
+    add_options(parser)
     options = parser.parse_args(arguments)
     fit = room(options.interval, options.precision or "ms")
     if options.rows > fit:
@@ -183,4 +176,4 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 if __name__ == "__main__":
     options = parse_options()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
-    stopping.run(lambda stop: tdengine.explained(lambda: main(options, stop)))
+    stopping.run(lambda stop: explained(lambda: main(options, stop)))

@@ -6,7 +6,7 @@ usage() {
   cat <<'HELP'
 Usage: ./test.sh [pytest arguments]
 
-Installs requirements.lock and requirements-dev.lock into venv/, finds a Chromium or
+Installs requirements/demo.lock and requirements/dev.lock into venv/, finds a Chromium or
 installs one, runs ruff, mypy and shellcheck, and then pytest with the arguments
 given: ./test.sh -k feed, ./test.sh tests/test_feed.py. It ends at the first
 failure. CHROMIUM names the browser to use.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure the demo against the way that the seed document describes, side by side in one run on one machine.
+"""Measure the demo against the way that the document describes, side by side in one run on one machine.
 
 Prints a table, writes benchmarks/results.json, and draws two plots into imgs/. Each figure is a median, with half the
 distance between the least and the greatest of its repeats. A ratio is the mean of the repeats' (the geometric one),
@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import cost, data, figures, history, history_page, insert, latency, plots, start, target
 from benchmarks.figures import Figure
 from benchmarks.processes import PartFailed, machine
-from tdengine import TDengineError
+from tdengine.errors import TDengineError
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -46,7 +46,7 @@ LONG = {"history page"}
 
 
 def measured(names: list[str], quick: bool) -> dict[str, Any]:
-    """Measure these rows, printing each figure. Raises tdengine.TDengineError, or PartFailed."""
+    """Measure these rows, printing each figure. Raises TDengineError, or PartFailed."""
     found: list[Figure] = []
     began = time.monotonic()
 

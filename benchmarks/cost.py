@@ -22,7 +22,7 @@ from benchmarks.processes import (
     until,
 )
 from benchmarks.target import database
-from tdengine import Settings
+from tdengine.settings import Settings
 
 CHECK = 5.0
 """Every so many seconds the demo's server reads all that it shows: what is measured lasts so long, or multiples."""
@@ -64,26 +64,26 @@ def ticks(pids: Sequence[int], seconds: float, repeats: int) -> list[list[float]
 
 @contextmanager
 def both() -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """The seed's server and ours, over the same table, to which 1000 rows a second come."""
+    """The document's server and ours, over the same table, to which 1000 rows a second come."""
     with (
         database() as at,
         running("producer.py", *taos_options(at)),
-        served(at, seed=True) as seed,
+        served(at, document=True) as document,
         served(at) as ours,
     ):
-        yield seed, ours
+        yield document, ours
 
 
 def tick(note: Note, quick: bool) -> None:
     """CPU of one tick while 1000 rows a second come, with one viewer; then of each further viewer."""
     repeats = 3 if quick else 5
-    with both() as (seed, ours), load(seed[0], 1, pivot=True), load(ours[0], 1):
-        pids = [seed[1], ours[1]]
+    with both() as (document, ours), load(document[0], 1, pivot=True), load(ours[0], 1):
+        pids = [document[1], ours[1]]
         cpu_shares(pids, 1)
         alone = ticks(pids, CHECK, repeats)
         note("CPU of one tick, 1000 rows/s, one viewer", "ms", *alone)
         more = 20, 100
-        with load(seed[0], more[0], pivot=True), load(ours[0], more[1]):
+        with load(document[0], more[0], pivot=True), load(ours[0], more[1]):
             cpu_shares(pids, 1)
             together = ticks(pids, CHECK / 2 if quick else CHECK, repeats)
         further = [
@@ -98,12 +98,12 @@ def viewers(note: Note, quick: bool) -> None:
     ladders = ((100, 200), (400,)) if quick else ((50, 100, 150, 200, 300, 400), (100, 200, 400))
     seconds, repeats = (1.0, 3) if quick else (5, 4)
     served_by_one = []
-    for seed, ladder in zip((True, False), ladders, strict=True):
+    for document, ladder in zip((True, False), ladders, strict=True):
         found: list[tuple[int, list[float]]] = []
         for count in ladder:
-            share, ages = crowd(count, seed, seconds, repeats)
+            share, ages = crowd(count, document, seconds, repeats)
             found.append((count, ages))
-            if not seed:
+            if not document:
                 note(f"cores that {count} viewers take", "cores", [], share)
                 note(f"age of a row on arrival, {count} viewers, p99", "ms", [], ages)
             if median(ages) > 2 * FRESH:
@@ -112,13 +112,13 @@ def viewers(note: Note, quick: bool) -> None:
     note("viewers that one core serves, rows at most 1 s old (p99)", "viewers", *served_by_one, better="more")
 
 
-def crowd(count: int, seed: bool, seconds: float, repeats: int) -> tuple[list[float], list[float]]:
+def crowd(count: int, document: bool, seconds: float, repeats: int) -> tuple[list[float], list[float]]:
     """With so many viewers of a server on one core: the cores that it takes, and the p99 of its rows' age in ms."""
     with (
         database() as at,
         running("producer.py", *taos_options(at)),
-        served(at, seed=seed) as (port, pid),
-        load(port, count - 1, pivot=seed) as others,
+        served(at, document=document) as (port, pid),
+        load(port, count - 1, pivot=document) as others,
         load(port, 1) as looking,
     ):
         keep_to_one_core(pid)

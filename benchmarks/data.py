@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.cost import count
 from benchmarks.figures import Note
-from benchmarks.processes import SEED, running, served, taos_options
+from benchmarks.processes import DOCUMENT, running, served, taos_options
 from benchmarks.target import database
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -26,10 +26,10 @@ def stored(note: Note, quick: bool) -> None:
         before = [0, 0]
         for _ in range(repeats):
             with (
-                running(SEED, "produce", *options) as seed,
+                running(DOCUMENT, "produce", *options) as document,
                 running("producer.py", *options, "--table", "ours") as ours,
             ):
-                for each in (seed, ours):
+                for each in (document, ours):
                     each.wait(120)
             counts = [count(table) for table in tables]
             found.append([100 * (after - at) / (250 * batches) for after, at in zip(counts, before, strict=True)])
@@ -46,7 +46,9 @@ def shown(note: Note, quick: bool) -> None:
         with database() as at, ExitStack() as stack:
             stack.enter_context(running("producer.py", *taos_options(at), "--rows", str(rows)))
             repeats = 3 if quick else 5
-            ports = [[stack.enter_context(served(at, seed=seed))[0] for seed in (True, False)] for _ in range(repeats)]
+            ports = [
+                [stack.enter_context(served(at, document=way))[0] for way in (True, False)] for _ in range(repeats)
+            ]
             time.sleep(2)
             found = [[distinct(port) for port in pair] for pair in ports]
         note(f"distinct rows of those shown, {rows} a batch", "%", *map(list, zip(*found, strict=True)), better="more")

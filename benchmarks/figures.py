@@ -1,4 +1,4 @@
-"""The figures of a run: the seed's way beside ours, their ratio, and how far apart repeats were."""
+"""The figures of a run: the document's way beside ours, their ratio, and how far apart repeats were."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, in which unit, the seed's way and ours, a value for each repeat.
+    """What was measured, in which unit, the document's way and ours, a value for each repeat.
 
     Repeat by repeat, the two were measured at the same time or one after the other, so that whatever else the machine
     did is in both. `better` is "less" or "more". In a series (`series` names it), `at` is the point that this is of.
@@ -61,7 +61,7 @@ class Figure:
 
     what: str
     unit: str
-    seed: list[float]
+    document: list[float]
     ours: list[float]
     better: str = "less"
     series: str = ""
@@ -70,10 +70,10 @@ class Figure:
     @property
     def ratio(self) -> Ratio | None:
         """The geometric mean of the repeats' ratios with Student's interval, where both ways were measured."""
-        if not self.seed or not self.ours or min(*self.seed, *self.ours) <= 0:
+        if not self.document or not self.ours or min(*self.document, *self.ours) <= 0:
             return None
-        pairs = zip(self.seed, self.ours, strict=True)
-        logs = [math.log(ours / seed if self.better == "more" else seed / ours) for seed, ours in pairs]
+        pairs = zip(self.document, self.ours, strict=True)
+        logs = [math.log(ours / document if self.better == "more" else document / ours) for document, ours in pairs]
         degrees = len(logs) - 1
         half = stdev(logs) * T[min(degrees, len(T)) - 1] / math.sqrt(len(logs)) if degrees else 0.0
         return Ratio(math.exp(mean(logs)), math.exp(mean(logs) - half), math.exp(mean(logs) + half))
@@ -81,10 +81,10 @@ class Figure:
     def line(self) -> str:
         """The row as it is printed."""
         ratio = f"{self.ratio} x" if self.ratio else ""
-        return f"{self.what:68}{self.unit:>8}{spread(self.seed):>20}{spread(self.ours):>20}{ratio:>26}"
+        return f"{self.what:68}{self.unit:>8}{spread(self.document):>20}{spread(self.ours):>20}{ratio:>26}"
 
 
-HEADING = f"{'':68}{'':>8}{'seed':>20}{'ours':>20}{'ratio (95 %)':>26}"
+HEADING = f"{'':68}{'':>8}{'document':>20}{'ours':>20}{'ratio (95 %)':>26}"
 
 
 def short(value: float) -> str:
@@ -108,11 +108,11 @@ def read(results: dict[str, Any]) -> list[Figure]:
 def markdown(figures: Iterable[Figure]) -> str:
     """The README's table."""
     found = {each.what: each for each in figures}
-    lines = ["| | the seed's way | this demo | ratio |", "| --- | ---: | ---: | ---: |"]
+    lines = ["| | the document's way | this demo | ratio |", "| --- | ---: | ---: | ---: |"]
     for what, name in README:
         if what in found:
             each = found[what]
-            values = [f"{short(median(way))} {each.unit}" if way else "" for way in (each.seed, each.ours)]
+            values = [f"{short(median(way))} {each.unit}" if way else "" for way in (each.document, each.ours)]
             lines.append(f"| {name or what} | {' | '.join(values)} | {each.ratio or ''} |")
     return "\n".join(lines) + "\n"
 

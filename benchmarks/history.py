@@ -12,7 +12,8 @@ from pathlib import Path
 from benchmarks.figures import Note
 from benchmarks.processes import connect
 from benchmarks.target import database
-from tdengine import Settings
+from tdengine.settings import Settings
+from tdengine.table import open_table
 
 PIVOT = {"group_by": ["ticker", "client"], "columns": ["open", "volume"], "aggregates": {"open": "avg"}}
 ROWS = {"columns": ["timestamp", "ticker", "open", "close", "volume"]}
@@ -24,14 +25,15 @@ Figures = tuple[float, float, float]
 
 
 def pushed_down(at: Settings, answer: Connection) -> None:
-    """First rows and pivot by history.py; seconds of each, and MiB."""
+    """First rows and pivot by the virtual server; seconds of each, and MiB."""
     import perspective
 
-    import history
+    from history.cache import Cache
+    from history.handler import TDengineVirtualServerHandler
 
     connection = connect(at)
     before = memory()
-    handler = history.TDengineVirtualServerHandler(connection, at, "all", history.Cache(time.monotonic))
+    handler = TDengineVirtualServerHandler(connection, at, "all", Cache(time.monotonic))
     server = perspective.VirtualServer(handler)
 
     async def send(message: bytes) -> None:
@@ -60,12 +62,10 @@ def fetched(at: Settings, answer: Connection) -> None:
     """The same by a Perspective table of all rows, fetched as Arrow the demo's way, a batch at a time."""
     import perspective
 
-    import tdengine
-
     connection = connect(at)
     before = memory()
     began = time.perf_counter()
-    table = tdengine.open_table(connection, at)
+    table = open_table(connection, at)
     made = perspective.Server().new_local_client().table(table.to_arrow([]), name="t")
     rows = iter(connection.query(table.select))
     while batch := list(islice(rows, BATCH)):

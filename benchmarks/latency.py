@@ -56,10 +56,10 @@ def stall(note: Note, quick: bool) -> None:
     with database() as at, running("producer.py", *taos_options(at)):
         proxy = Proxy(at.port, at.host)
         behind = replace(at, host="127.0.0.1", port=proxy.port)
-        with served(behind, seed=True) as (seed, _), served(behind) as (ours, _):
+        with served(behind, document=True) as (document, _), served(behind) as (ours, _):
             found = []
             for _ in range(repeats):
-                with pinging(seed) as one, pinging(ours) as other:
+                with pinging(document) as one, pinging(ours) as other:
                     proxy.silence()
                     time.sleep(seconds)
                     proxy.recover()

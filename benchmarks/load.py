@@ -2,8 +2,8 @@
 """Viewers without a screen, many in one process: what a server has to serve, and how old its rows are on arrival.
 
 Prints a line of JSON for each line that it reads: {"ages": [ms, ...], "updates": n} since the line before. `--pivot`
-keeps a pivot for each viewer in the server, as the seed has it, and asks for its rows when it changes; without, each
-follows the flat table, as the page does.
+keeps a pivot for each viewer in the server, as the document has it, and asks for its rows when it changes; without,
+each follows the flat table, as the page does.
 """
 
 import argparse

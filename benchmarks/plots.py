@@ -10,7 +10,7 @@ BLUE, GREY = "#0b5fc4", "#5b6570"
 
 
 def draw(figures: Sequence[Figure], folder: Path) -> None:
-    """Draw how many times better ours is than the seed's way, and how the cost of a tick grows."""
+    """Draw how many times better ours is than the document's way, and how the cost of a tick grows."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -22,7 +22,7 @@ def draw(figures: Sequence[Figure], folder: Path) -> None:
     for place, (each, ratio) in enumerate(ratios):
         axes.barh(place, ratio.value - 1, 0.62, left=1, color=BLUE)
         axes.plot([ratio.low, ratio.high], [place, place], color=GREY, linewidth=1.6)
-        values = [f"{short(median(way))}" for way in (each.seed, each.ours)]
+        values = [f"{short(median(way))}" for way in (each.document, each.ours)]
         text = f"{short(ratio.value)} x   ({values[0]} → {values[1]} {each.unit})"
         axes.text(max(ratio.value, ratio.high) * 1.08, place, text, va="center", color=GREY, fontsize=9)
     axes.set_yticks(range(len(ratios)), [each.what for each, _ in ratios])
@@ -33,7 +33,7 @@ def draw(figures: Sequence[Figure], folder: Path) -> None:
     axes.set_xticks(ticks, [f"{at:,} x" for at in ticks])
     axes.minorticks_off()
     axes.axvline(1, color=GREY, linewidth=0.8)
-    axes.set_xlabel("times better than the seed's way; the thin line is where the ratio lies at 95 %")
+    axes.set_xlabel("times better than the document's way; the thin line is where the ratio lies at 95 %")
     figure.savefig(folder / "benchmark.png", dpi=110)
     pyplot.close(figure)
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import taosws
 
-import tdengine
-from tdengine import Settings
+from tdengine.connecting import create_tdengine_connection
+from tdengine.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from parts import ROOT, free_port
 
-SEED = "benchmarks/seed_way.py"
+DOCUMENT = "benchmarks/document_way.py"
 
 TICK = 0.25
 """Seconds between two polls."""
@@ -82,7 +82,7 @@ def taos_options(at: Settings) -> list[str]:
 
 def connect(at: Settings) -> taosws.Connection:
     """A connection on which a call may take long."""
-    return tdengine.create_tdengine_connection(at, timeout=120)
+    return create_tdengine_connection(at, timeout=120)
 
 
 def sql(at: Settings, statement: str) -> list[tuple[Any, ...]]:
@@ -92,13 +92,13 @@ def sql(at: Settings, statement: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def served(at: Settings, *options: str, seed: bool = False) -> Iterator[tuple[int, int]]:
+def served(at: Settings, *options: str, document: bool = False) -> Iterator[tuple[int, int]]:
     """A server over a table: its port and process id."""
     port = free_port()
-    command = [SEED, "serve"] if seed else ["perspective_server.py"]
+    command = [DOCUMENT, "serve"] if document else ["perspective_server.py"]
     arguments = [*taos_options(at), "--port", str(port), *options]
     with running(*command, *arguments, ready="serving") as process:
-        if seed:
+        if document:
             # As a viewer of an empty table can bring Perspective (5.6.1) to a stand at its first update().
             time.sleep(4 * TICK)
         else:
@@ -118,7 +118,7 @@ def tree(pid: int) -> list[int]:
 def keep_to_one_core(pid: int) -> None:
     """Let a process and its descendants run on one core only, of a machine that may have more.
 
-    Only once they run: where a server of the seed's way had one core from its start, its update() came to a stand
+    Only once they run: where a server of the document's way had one core from its start, its update() came to a stand
     while there were several pivots to keep (perspective-python 5.6.1). Why is not known.
     """
     core = {min(os.sched_getaffinity(0))}

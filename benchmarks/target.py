@@ -15,9 +15,13 @@ from dataclasses import replace
 import taosws
 
 import producer
-import tdengine
 from benchmarks.processes import connect, embedded, until
-from tdengine import Settings, TDengineError
+from producing.ticks import midnight
+from tdengine.command_line import Parser
+from tdengine.describing import precision_of
+from tdengine.errors import TDengineError, code, reason
+from tdengine.settings import Settings, add_options, settings
+from tdengine.sql import quote
 
 NAME = "perspective_benchmark"
 """What the names of the databases that are made begin with."""
@@ -39,9 +43,9 @@ def named() -> Settings | None:
     """
     if not os.environ.get("TAOS_HOST"):
         return None
-    parser = tdengine.Parser(prog="benchmarks/run.sh")
-    tdengine.add_options(parser)
-    return replace(tdengine.settings(parser.parse_args([])), table="stocks_values")
+    parser = Parser(prog="benchmarks/run.sh")
+    add_options(parser)
+    return replace(settings(parser.parse_args([])), table="stocks_values")
 
 
 def check() -> str:
@@ -56,8 +60,8 @@ def check() -> str:
                 raise in_the_way(replace(at, database=name))
         ((version,),) = list(connection.query("SELECT SERVER_VERSION()"))
     except taosws.Error as error:
-        reason = tdengine.reason(error)
-        raise TDengineError(f"no TDengine answers at {at} ({reason}): start it, or unset TAOS_HOST") from None
+        why = reason(error)
+        raise TDengineError(f"no TDengine answers at {at} ({why}): start it, or unset TAOS_HOST") from None
     return f"TDengine {version}"
 
 
@@ -97,22 +101,22 @@ def create_database(at: Settings, precision: str) -> None:
     """Create it: without IF NOT EXISTS, so that what is dropped later was made here. Raises TDengineError."""
     connection = connect(at)
     try:
-        sure(lambda: connection.execute(f"CREATE DATABASE {tdengine.quote(at.database)} PRECISION '{precision}'"))
+        sure(lambda: connection.execute(f"CREATE DATABASE {quote(at.database)} PRECISION '{precision}'"))
     except taosws.Error as error:
-        if tdengine.code(error) == DATABASE_EXISTS:
+        if code(error) == DATABASE_EXISTS:
             raise in_the_way(at) from None
-        raise TDengineError(f"database {at.database} cannot be made at {at} ({tdengine.reason(error)})") from error
+        raise TDengineError(f"database {at.database} cannot be made at {at} ({reason(error)})") from error
 
 
 def drop_database(at: Settings) -> None:
     """Drop it, and wait until it is gone. Raises TDengineError."""
     try:
         connection = connect(at)
-        sure(lambda: connection.execute(f"DROP DATABASE IF EXISTS {tdengine.quote(at.database)}"))
-        until(lambda: tdengine.precision(connection, at.database) is None, 60)
+        sure(lambda: connection.execute(f"DROP DATABASE IF EXISTS {quote(at.database)}"))
+        until(lambda: precision_of(connection, at.database) is None, 60)
     except (taosws.Error, TimeoutError) as error:
-        reason = tdengine.reason(error) or "it does not go"
-        raise TDengineError(f"database {at.database} at {at} is left over ({reason}): drop it") from error
+        why = reason(error) or "it does not go"
+        raise TDengineError(f"database {at.database} at {at} is left over ({why}): drop it") from error
 
 
 def sure(work: Callable[[], object], seconds: float = 60) -> None:
@@ -123,7 +127,7 @@ def sure(work: Callable[[], object], seconds: float = 60) -> None:
             work()
             return
         except taosws.Error as error:
-            if tdengine.code(error) not in PASSING or time.monotonic() > end:
+            if code(error) not in PASSING or time.monotonic() > end:
                 raise
         time.sleep(0.2)
 
@@ -134,4 +138,4 @@ def insert_history(at: Settings, rows: int) -> None:
     begin = time.time_ns() // 10**6 - DAY_MS
     for first in range(0, rows, producer.MAX_ROWS):
         times = [begin + row * DAY_MS // rows for row in range(first, min(first + producer.MAX_ROWS, rows))]
-        producer.insert_data(statement, producer.gen_data(times, producer.midnight(times[0], "ms")), "ms")
+        producer.insert_data(statement, producer.gen_data(times, midnight(times[0], "ms")), "ms")

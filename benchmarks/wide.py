@@ -11,16 +11,18 @@ import taosws
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import tdengine
+from tdengine.connecting import create_tdengine_connection
+from tdengine.settings import add_options, settings
+from tdengine.sql import quote
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("columns", type=int)
-tdengine.add_options(parser)
+add_options(parser)
 options = parser.parse_args()
-at = tdengine.settings(options)
-connection = tdengine.create_tdengine_connection(at, at.database)
+at = settings(options)
+connection = create_tdengine_connection(at, at.database)
 statement = connection.stmt2_statement()
-statement.prepare(f"INSERT INTO {tdengine.quote(at.table)} VALUES ({', '.join('?' * options.columns)})")
+statement.prepare(f"INSERT INTO {quote(at.table)} VALUES ({', '.join('?' * options.columns)})")
 print("writing", flush=True)
 begin = time.time_ns() // 10**6
 while True:

@@ -75,7 +75,7 @@ def history_workers(server: Part) -> list[int]:
     """The process ids of a server's history workers."""
     pid = server.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in children if b"history_worker.py" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [int(each) for each in children if b"history.worker" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 @contextmanager

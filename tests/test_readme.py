@@ -59,7 +59,7 @@ def prose(text: str = README) -> str:
 @pytest.mark.parametrize("script", ["producer.py", "perspective_server.py"])
 def test_the_code_that_is_explained_is_the_code_of_the_files(script: str) -> None:
     text = section(f"`{script}`")
-    named = {script, *re.findall(r"`(\w+\.py)`", text)}
+    named = {script, *re.findall(r"`([\w/]+\.py)`", text)}
     sources = [(ROOT / name).read_text() for name in named]
     quoted = blocks(text, "python")
     assert quoted
@@ -69,7 +69,7 @@ def test_the_code_that_is_explained_is_the_code_of_the_files(script: str) -> Non
         assert found, f"not in {named}:\n{code}"
 
 
-def test_each_function_of_the_seed_is_explained() -> None:
+def test_each_function_of_the_document_is_explained() -> None:
     text = section("Explained")
     assert [name for name in EXPLAINED if f"`{name}()`" not in text] == []
 
@@ -133,7 +133,7 @@ def test_every_command_takes_the_options_that_it_is_given(helps: dict[str, str])
 
 
 def test_every_variable_that_it_names_is_read_by_a_program(helps: dict[str, str]) -> None:
-    sources = [path.read_text() for path in [*ROOT.glob("*.sh"), *ROOT.glob("*.py")]]
+    sources = [path.read_text() for path in [*ROOT.glob("*.sh"), *ROOT.glob("*.py"), *ROOT.glob("[!v.]*/*.py")]]
     text = "\n".join([*sources, *helps.values()])
     named = set(re.findall(r"\b(?:TAOS|PSP)_[A-Z]+\b", README))
     assert {"TAOS_TABLE", "PSP_TOKEN"} <= named
@@ -141,7 +141,7 @@ def test_every_variable_that_it_names_is_read_by_a_program(helps: dict[str, str]
 
 
 def test_every_symptom_is_one_that_a_test_produces() -> None:
-    tests = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py") if path != Path(__file__))
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
     symptoms = re.findall(r"(?m)^\| `([^`]+)`", section("Troubleshooting"))
     assert len(symptoms) > 10
     assert [symptom for symptom in symptoms if symptom not in tests] == []
@@ -150,7 +150,7 @@ def test_every_symptom_is_one_that_a_test_produces() -> None:
 def test_the_architectures_drawing_names_files_that_are_there() -> None:
     drawing = (ROOT / "imgs/architecture.svg").read_text()
     assert (ROOT / "imgs/tdengine_prsp_architecture.jpg").read_bytes()[:2] == b"\xff\xd8"
-    for name in re.findall(r"\b\w+\.(?:py|sh|html)\b", drawing):
+    for name in re.findall(r"\b[\w/]+\.(?:py|sh|html)\b", drawing):
         assert (ROOT / name).exists(), name
 
 
@@ -184,9 +184,9 @@ class Newcomer:
         (packages,) = venv.glob("lib/python*/site-packages")
         (real,) = Path(sys.prefix).glob("lib/python*/site-packages")
         (packages / "real.pth").write_text(f"{real}\n")
-        digest = sha256((self.path / "requirements.lock").read_bytes()).hexdigest()
+        digest = sha256((self.path / "requirements/demo.lock").read_bytes()).hexdigest()
         stamp = f"{digest} {sys.version_info[0]}.{sys.version_info[1]} {venv}\n"
-        (venv / ".installed-requirements.lock").write_text(stamp)
+        (venv / ".installed-demo.lock").write_text(stamp)
 
     def on_free_ports(self, command: str) -> str:
         """The command as it is written, but for its ports."""

@@ -1,0 +1,20 @@
+"""Rows as the Arrow in which Perspective takes an answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from history.fields import Field
+from tdengine.arrow import ipc_stream
+
+
+def converted(of: Field, value: Any) -> Any:
+    """A value of taosws as it is in the field's Arrow type."""
+    return value if value is None or of.convert is None else of.convert(value)
+
+
+def as_arrow(columns: Sequence[tuple[str, Field, int]], rows: Sequence[tuple[Any, ...]]) -> bytes:
+    """Columns (name, field, place in a row) of converted rows as one Arrow IPC stream."""
+    arrays = [pa.array([row[at] for row in rows], of.arrow) for _, of, at in columns]
+    return ipc_stream(arrays, pa.schema([(name, of.arrow) for name, of, _ in columns]))

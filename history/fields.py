@@ -1,0 +1,137 @@
+"""What a view may name: a table's columns, and its time by second, minute, hour and day; and what each can do."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from history.errors import HistoryError
+from tdengine.arrow import arrow_type
+from tdengine.describing import Column
+from tdengine.sql import quote
+from tdengine.table import Table
+
+BUCKETS = {"second": "1s", "minute": "1m", "hour": "1h", "day": "1d"}
+"""What a table's time can be grouped by, and TIMETRUNCATE's word for it."""
+
+_NUMBER = {
+    "sum": "SUM({})",
+    "count": "COUNT(*)",
+    "avg": "AVG({})",
+    "min": "MIN({})",
+    "max": "MAX({})",
+    "first": "FIRST({})",
+    "last": "LAST({})",
+    "spread": "SPREAD({})",
+    "stddev": "STDDEV({})",
+    "approx median": "APERCENTILE({}, 50)",
+    "mode": "MODE({})",
+    "approx distinct count": "HYPERLOGLOG({})",
+}
+AGGREGATES: dict[str, dict[str, str]] = {
+    "integer": _NUMBER,
+    "float": _NUMBER,
+    "string": {
+        name: _NUMBER[name] for name in ("count", "first", "last", "min", "max", "mode", "approx distinct count")
+    },
+    "boolean": {name: _NUMBER[name] for name in ("count", "first", "last", "mode")},
+    "datetime": {name: _NUMBER[name] for name in ("count", "first", "last")},
+}
+"""The aggregates of each of Perspective's types, the default one first, as TDengine says them."""
+
+KEEPS_TYPE = {"first", "last", "min", "max", "mode"}
+"""The aggregates whose values are of the column's own type."""
+
+_COMPARISONS = ["==", "!=", ">", ">=", "<", "<="]
+NULLS = ["is null", "is not null"]
+FILTER_OPS = {
+    "integer": [*_COMPARISONS, "in", "not in", *NULLS],
+    "float": [*_COMPARISONS, "in", "not in", *NULLS],
+    "string": [*_COMPARISONS, "begins with", "contains", "ends with", "in", "not in", *NULLS],
+    "boolean": ["==", "!=", *NULLS],
+    "datetime": [*_COMPARISONS, *NULLS],
+}
+
+
+def kind_of(type_: pa.DataType) -> str:
+    """Perspective's name for an Arrow type. Its integers have 32 bits, so wider ones are its floats."""
+    if pa.types.is_boolean(type_):
+        return "boolean"
+    if pa.types.is_timestamp(type_):
+        return "datetime"
+    if pa.types.is_integer(type_):
+        return "float" if type_.bit_width == 64 or type_ == pa.uint32() else "integer"
+    return "float" if pa.types.is_floating(type_) else "string"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column as Perspective sees it: what it is in SQL, its type, and how a value of taosws becomes one of it."""
+
+    name: str
+    sql: str
+    arrow: pa.DataType
+    convert: Callable[[Any], Any] | None
+    groups: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Perspective's name of the type."""
+        return kind_of(self.arrow)
+
+    @property
+    def is_time(self) -> bool:
+        """Whether values are timestamps, which are read as integers and need no parsing."""
+        return self.kind == "datetime"
+
+    def select(self, expression: str) -> str:
+        """The expression as it is to be read."""
+        return f"CAST({expression} AS BIGINT)" if self.is_time else expression
+
+
+@dataclass
+class Source:
+    """A described table, its fields by name, and the first of them: its time."""
+
+    table: Table
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """All that a view may name: the table's columns, `tbname` of a super table, its time by second and so on."""
+        made = []
+        for column, arrow in zip(self.table.columns, self.table.schema, strict=False):
+            made.append(_field(column, arrow.type, self.table))
+        if self.table.has_tags:
+            made.append(Field("tbname", "tbname", pa.string(), None))
+        time = made[0]
+        for name, unit in BUCKETS.items():
+            label = f"{time.name} by {name}"
+            made.append(Field(label, f"TIMETRUNCATE({time.sql}, {unit})", time.arrow, time.convert))
+        return {each.name: each for each in made}
+
+    @property
+    def time(self) -> Field:
+        """The timestamp that is the table's key."""
+        return next(iter(self.fields.values()))
+
+    def ticks(self, epoch_ms: float) -> int:
+        """Epoch milliseconds in the precision of the table."""
+        return math.floor(epoch_ms * (self.table.second // 1000))
+
+    def field(self, name: Any) -> Field:
+        """The field of that name. Raises HistoryError."""
+        found = self.fields.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise HistoryError(f"{self.table.at.table} has no column {str(name)[:80]!r}")
+        return found
+
+
+def _field(column: Column, arrow: pa.DataType, table: Table) -> Field:
+    if pa.types.is_timestamp(arrow):
+        return Field(column.name, quote(column.name), arrow, table.milliseconds)
+    convert = arrow_type(column)[1]
+    opaque = column.type.partition("(")[0] in ("VARBINARY", "GEOMETRY", "BLOB", "JSON")
+    return Field(column.name, quote(column.name), arrow, convert, groups=not opaque)

@@ -1,0 +1,200 @@
+"""A Perspective virtual server over TDengine: whole tables, of which only what is on the screen is ever read.
+
+Perspective asks for the rows and columns that it shows, and each time the question is put to TDengine: filters are
+WHERE, sorts are ORDER BY, a viewport is LIMIT and OFFSET, each level of a pivot is a GROUP BY. No table is copied.
+
+A table has columns of its own here besides TDengine's: `timestamp by minute` and the like, to group by. Expressions
+are off, because they would be SQL written by a viewer; so is split_by, for which TDengine has no words.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from perspective.virtual_servers import VirtualServerHandler
+
+from history import limits, pivots, rows
+from history.answer import converted
+from history.cache import Cache
+from history.errors import HistoryError
+from history.fields import AGGREGATES, FILTER_OPS, Source
+from history.range import Range
+from history.view import Group, View
+from tdengine.settings import Settings
+from tdengine.sql import literal
+from tdengine.table import open_table
+
+
+class Connection(Protocol):
+    """What puts a statement to TDengine, as a connection of taosws does."""
+
+    def query(self, sql: str) -> Iterable[tuple[Any, ...]]:
+        """The rows of the result."""
+
+
+class TDengineVirtualServerHandler(VirtualServerHandler):
+    """Perspective's questions, answered by TDengine. One for each viewer; its methods are called one at a time.
+
+    `period` is a time range as Range.parse takes it; `clock` gives epoch seconds, for time ranges that end now.
+    Whatever these methods raise becomes the error that the viewer is shown.
+    """
+
+    def __init__(
+        self, connection: Connection, at: Settings, period: str, cache: Cache, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.connection = connection
+        self.at = at
+        self.period = period
+        self.clock = clock
+        self.cache = cache
+        self.views: dict[str, View] = {}
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        return list(self.connection.query(sql))
+
+    def get_features(self) -> dict[str, Any]:
+        """What TDengine can do, and so what the viewer offers."""
+        return {
+            "group_by": True,
+            "split_by": False,
+            "sort": True,
+            "expressions": False,
+            "group_rollup_mode": ["rollup", "flat", "total"],
+            "filter_ops": FILTER_OPS,
+            "aggregates": {kind: list(names) for kind, names in AGGREGATES.items()},
+        }
+
+    def get_hosted_tables(self) -> list[str]:
+        """The tables and super tables of the database; children are in their super tables."""
+        found: list[str] = self.cache.get(("tables",), self._tables)
+        return found
+
+    def _tables(self) -> list[str]:
+        database = literal(self.at.database)
+        schema = "information_schema"
+        plain = f"SELECT table_name FROM {schema}.ins_tables WHERE db_name = {database} AND type = 'NORMAL_TABLE'"
+        stable = f"SELECT stable_name FROM {schema}.ins_stables WHERE db_name = {database}"
+        found = self.query(f"{plain} LIMIT {limits.MAX_TABLES}") + self.query(f"{stable} LIMIT {limits.MAX_TABLES}")
+        return sorted(str(name) for (name,) in found)
+
+    def source(self, table_name: str) -> Source:
+        """The table of that name, described. Raises HistoryError, or an error of taosws."""
+        if table_name not in self.get_hosted_tables():
+            raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
+        found: Source = self.cache.get(("source", table_name), lambda: self._source(table_name))
+        return found
+
+    def _source(self, table_name: str) -> Source:
+        return Source(open_table(self.connection, replace(self.at, table=table_name)))
+
+    def table_schema(self, table_name: str, config: Any = None) -> dict[str, str]:
+        """Perspective's types of the table's columns."""
+        return {name: each.kind for name, each in self.source(table_name).fields.items()}
+
+    def table_size(self, table_name: str) -> int:
+        """How many rows there are in the time range."""
+        # By the range's name, not by its SQL, where now is another time in each question.
+        return int(self.cache.get(("size", table_name, self.period), lambda: self._size(self._view(table_name, {}))))
+
+    def table_make_view(self, table_name: str, view_name: str, config: dict[str, Any]) -> None:
+        """Remember what the view asks for; its time range is settled now."""
+        view = self._view(table_name, config)
+        view.check()
+        if view.period.end is None and not view.is_pivot:
+            view = replace(view, period=replace(view.period, end=self._after_newest(view)))
+        self.views[view_name] = view
+
+    def table_describe(self, table_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        """The schema that a view would have, or what is wrong with its configuration."""
+        try:
+            view = self._view(table_name, config)
+            view.check()
+        except HistoryError as error:
+            return {"config_error": str(error)}
+        return {"expression_schema": {}, "view_schema": view.schema}
+
+    def _view(self, table_name: str, config: dict[str, Any]) -> View:
+        return View(self.source(table_name), config, Range.parse(self.period, int(self.clock() * 1000)))
+
+    def _after_newest(self, view: View) -> int | None:
+        """Epoch milliseconds after the newest row; None where there is none.
+
+        Rows that come later are not in a view: they would move all others while somebody scrolls through them.
+        """
+        time = view.source.time
+        sql = f"SELECT {time.select(f'LAST({time.sql})')} FROM {view.source.table.at.full_name}"
+        newest = self.cache.get(("newest", sql), lambda: self.query(sql))
+        return view.source.table.milliseconds(newest[0][0]) + 1 if newest and newest[0][0] is not None else None
+
+    def view(self, view_name: str) -> View:
+        """The view of that name. Raises HistoryError."""
+        if view_name not in self.views:
+            raise HistoryError("this view is not open any more")
+        return self.views[view_name]
+
+    def view_delete(self, view_name: str) -> None:
+        """Forget the view."""
+        self.views.pop(view_name, None)
+
+    def view_schema(self, view_name: str, config: Any = None) -> dict[str, str]:
+        """Perspective's types of the view's columns."""
+        return self.view(view_name).schema
+
+    def view_size(self, view_name: str) -> int:
+        """How many rows the view has."""
+        view = self.view(view_name)
+        if view.is_pivot:
+            return len(self._groups(view))
+        if view.size is None:
+            view.size = self._size(view)
+        return view.size
+
+    def view_column_size(self, view_name: str, config: Any = None) -> int:
+        """How many columns the view has."""
+        return len(self.view(view_name).schema)
+
+    def _size(self, view: View) -> int:
+        found = self.query(f"SELECT COUNT(*) FROM {view.source.table.at.full_name}{view.where}")
+        return int(found[0][0]) if found else 0
+
+    def view_get_min_max(self, view_name: str, column_name: str, config: Any = None) -> tuple[Any, Any]:
+        """The least and the greatest value of a column, for colour scales; in a pivot, of its leaves."""
+        view = self.view(view_name)
+        of = view.source.field(column_name)
+        if view.is_pivot:
+            at = [each.name for each in view.columns].index(column_name)
+            leaves = [row.values[at] for row in self._groups(view) if len(row.path) == len(view.levels)]
+            values = [value for value in leaves if value is not None]
+            return (min(values), max(values)) if values else (None, None)
+        if not of.groups or of.kind == "boolean":
+            return None, None
+        words = ("FIRST", "LAST") if of.is_time else ("MIN", "MAX")
+        asked = ", ".join(of.select(f"{word}({of.sql})") for word in words)
+        found = self.query(f"SELECT {asked} FROM {view.source.table.at.full_name}{view.where}")
+        low, high = found[0] if found else (None, None)
+        return converted(of, low), converted(of, high)
+
+    def view_get_data(self, view_name: str, config: Any, schema: Any, viewport: dict[str, Any], data: Any) -> None:
+        """Write the rows and columns of the viewport to `data`, as Arrow."""
+        view = self.view(view_name)
+        begin, end = int(viewport.get("start_row") or 0), viewport.get("end_row")
+        shown = slice(viewport.get("start_col") or 0, viewport.get("end_col"))
+        most = min(limits.MAX_ROWS, limits.MAX_VALUES // max(1, len(view.columns[shown])))
+        if end is None or end - begin > most:
+            end = min(self.view_size(view_name), math.inf if end is None else end)
+        count = max(0, int(end) - begin)
+        if count > most:
+            raise HistoryError(f"{count:,} rows are more than the {most:,} of one answer: narrow the time range")
+        if view.is_pivot:
+            data.from_arrow_ipc(pivots.page(view, self._groups(view)[begin : begin + count], shown))
+        else:
+            data.from_arrow_ipc(rows.page(view, self.query, begin, count, shown))
+
+    def _groups(self, view: View) -> list[Group]:
+        """All rows of a pivot, which are held from now on as long as there is room for them."""
+        groups = pivots.groups(view, self.query)
+        self.cache.hold(view)
+        return groups

@@ -1,0 +1,15 @@
+"""How much history answers and holds, so that no question takes the machine."""
+
+MAX_ROWS = 20_000
+"""Rows of one answer."""
+
+MAX_GROUPS = 50_000
+"""Rows of a pivot, which are held while its view is open, as long as there is room for them:"""
+MAX_VALUES = 1_000_000
+"""Values of one answer, of one pivot, and of all pivots that are held: some 50 MB."""
+
+MAX_LEVELS = 6
+"""Columns that can be grouped by."""
+
+MAX_TABLES = 1000
+"""Tables, and as many super tables, that are offered."""

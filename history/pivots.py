@@ -1,0 +1,110 @@
+"""Pivots: a GROUP BY for each level, and the groups of all levels in the order of their tree."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from history import limits
+from history.answer import as_arrow, converted
+from history.database import Query
+from history.errors import HistoryError
+from history.fields import Field
+from history.view import Group, View
+
+
+def order(rows: list[Group], columns: Sequence[tuple[Callable[[Group], Any], str]]) -> None:
+    """Sort groups in place, NULL first where it ascends and last where it descends, as TDengine does."""
+
+    def key(value: Any, absolute: bool) -> tuple[bool, Any]:
+        return (value is not None, abs(value) if absolute and value is not None else value)
+
+    for get, op in reversed(columns):
+        absolute = op.endswith("abs")
+        rows.sort(
+            key=lambda row, get=get, absolute=absolute: key(get(row), absolute),  # type: ignore[misc]
+            reverse=op.startswith("desc"),
+        )
+
+
+def groups(view: View, query: Query) -> list[Group]:
+    """All rows of a pivot in the order of its tree. Raises HistoryError where there are too many."""
+    if view.groups is None:
+        view.groups = list(_tree(view, query))
+    return view.groups
+
+
+def _tree(view: View, query: Query) -> Iterable[Group]:
+    depth = len(view.levels)
+    wanted = {"flat": [depth], "total": [0]}.get(view.rollup, range(depth + 1))
+    by_path: dict[tuple[Any, ...], Group] = {}
+    most = min(limits.MAX_GROUPS, limits.MAX_VALUES // view.width)
+    for level in wanted:
+        found = _level(view, query, level, most + 1 - len(by_path))
+        by_path.update((group.path, group) for group in found)
+        if len(by_path) > most:
+            raise HistoryError(f"more than {most:,} groups: narrow the time range, or group by fewer columns")
+    roots: list[Group] = []
+    for path, group in by_path.items():
+        parent = by_path.get(path[:-1]) if path and view.rollup == "rollup" else None
+        (roots if parent is None else parent.children).append(group)
+    yield from _ordered(view, roots)
+
+
+def _level(view: View, query: Query, level: int, most: int) -> list[Group]:
+    """The groups of one level of a pivot, by one GROUP BY; columns that are only sorted by come last."""
+    levels = view.levels[:level]
+    asked = [view.aggregate(each) for each in view.asked]
+    keys = [each.select(each.sql) for each in levels]
+    listed = ", ".join([*keys, *(sql for sql, _ in asked)]) or "COUNT(*)"
+    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+    rows = query(f"SELECT {listed} FROM {view.source.table.at.full_name}{view.where}{grouped} LIMIT {most}")
+    return [
+        Group(
+            tuple(converted(of, value) for of, value in zip(levels, row[:level], strict=True)),
+            tuple(converted(of, value) for (_, of), value in zip(asked, row[level:], strict=False)),
+        )
+        for row in rows
+    ] or ([Group((), (None,) * len(asked))] if level == 0 else [])
+
+
+def _ordered(view: View, groups: list[Group]) -> Iterable[Group]:
+    """Groups, each before its children; siblings as the view sorts them, else by their value."""
+    asked = view.asked
+
+    def value(of: Field) -> Callable[[Group], Any]:
+        if of in view.levels and of not in view.columns:
+            return key(view.levels.index(of))
+        at = asked.index(of)
+        return lambda group: group.values[at]
+
+    def key(level: int) -> Callable[[Group], Any]:
+        return lambda group: group.path[level] if level < len(group.path) else None
+
+    sorts = [(value(of), op) for of, op in view.sorts]
+    sorts += [(key(level), "asc") for level in range(len(view.levels))]
+
+    def in_order(siblings: list[Group]) -> Iterable[Group]:
+        order(siblings, sorts)
+        for group in siblings:
+            yield group
+            yield from in_order(group.children)
+
+    return in_order(groups)
+
+
+def page(view: View, groups: Sequence[Group], shown: slice) -> bytes:
+    """Rows of a pivot as Arrow: which levels are rolled up, the path, and the columns `shown`."""
+    depth = len(view.levels)
+    found = []
+    for group in groups:
+        path = (*group.path, *[None] * (depth - len(group.path)))
+        found.append(((1 << (depth - len(group.path))) - 1, *path, *group.values))
+    columns: list[tuple[str, Field, int]] = []
+    if view.rollup == "rollup" and depth:
+        columns.append(("__GROUPING_ID__", Field("", "", pa.int32(), None), 0))
+    for level, of in enumerate(view.levels):
+        columns.append((f"__ROW_PATH_{level}__", of, 1 + level))
+    for at, of in list(enumerate(view.columns))[shown]:
+        columns.append((of.name, view.aggregate(of)[1], 1 + depth + at))
+    return as_arrow(columns, found)

@@ -1,0 +1,205 @@
+"""Who answers questions about history: a few child processes, each of which answers one question at a time.
+
+A viewer's session is a queue of its messages, of which one is answered at a time, by whichever worker is free. A
+question that takes too long ends its worker, which is replaced; one that nobody waits for any more does, too.
+"""
+
+import asyncio
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from protocol.messages import failure, parse
+from protocol.pipe import encode_message, read_message
+
+ROOT = Path(__file__).parent.parent
+
+MAX_QUEUED = 64
+"""Questions that one viewer may have open."""
+
+GRACE_SECONDS = 1.0
+"""How long a worker may go on with a question that nobody waits for any more."""
+
+
+class Session:
+    """One viewer's questions, over one time range. Has the methods of Perspective's own sessions."""
+
+    _numbers = count(1)
+
+    def __init__(self, pool: "HistoryPool", period: str, send: Callable[[bytes], None]) -> None:
+        self.pool = pool
+        self.period = period
+        self.send = send
+        self.number = next(self._numbers)
+        self.views: dict[str, tuple[bytes, float]] = {}
+        """The requests that made the views that are open, and when."""
+        self.closed = False
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED)
+        self.task = asyncio.get_running_loop().create_task(self._answer())
+
+    def handle_request(self, message: bytes) -> None:
+        """Put a question into the queue, or refuse it where there are too many."""
+        try:
+            self.queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.send(failure(message, f"{MAX_QUEUED} questions are waiting already"))
+
+    def close(self) -> None:
+        """Forget the viewer; what is being asked for it is given up."""
+        self.closed = True
+        self.task.cancel()
+        self.pool.forget(self.number)
+
+    async def _answer(self) -> None:
+        while True:
+            message = await self.queue.get()
+            request, name = parse(message)
+            now = time.time()
+            if name == "table_make_view":
+                self.views[request.table_make_view.view_id] = message, now
+            answer = await self.pool.ask(self, message, request.entity_id, now)
+            if name == "view_delete":
+                self.views.pop(request.entity_id, None)
+            self.send(answer)
+
+
+@dataclass(frozen=True)
+class Over:
+    """History over one time range, as a server with the method of Perspective's own."""
+
+    pool: "HistoryPool"
+    period: str
+
+    def new_session(self, send: Callable[[bytes], None]) -> Session:
+        """A viewer's session; `send` is called with each answer."""
+        return Session(self.pool, self.period, send)
+
+
+class Worker:
+    """A child process. `knows` are the sessions that it has been asked by, and the views of theirs it was told of."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.knows: dict[int, set[str]] = {}
+        self.gone: list[int] = []
+
+    async def ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
+        """Put a question, after the view that it is about. Raises an error where the process ends."""
+        views = self.knows.setdefault(session.number, set())
+        if entity in session.views and entity not in views:
+            await self._exchange(session, *session.views[entity])
+            views.add(entity)
+        answer = await self._exchange(session, message, now)
+        request, name = parse(message)
+        if name == "table_make_view":
+            views.add(request.table_make_view.view_id)
+        if session.closed:
+            self.forget(session.number)
+        return answer
+
+    async def _exchange(self, session: Session, message: bytes, now: float) -> bytes:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        header = {"session": session.number, "period": session.period, "now": now, "gone": self.gone}
+        self.gone = []
+        self.process.stdin.write(encode_message(header, message))
+        await self.process.stdin.drain()
+        _, answer = await read_message(self.process.stdout)
+        return answer
+
+    def forget(self, session: int) -> None:
+        """Tell the process, when it is next asked something, that a session has ended."""
+        if self.knows.pop(session, None) is not None:
+            self.gone.append(session)
+
+    async def end(self) -> None:
+        """End the process."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
+class HistoryPool:
+    """The workers, begun when they are needed, or in place of one that was ended. `options` are worker.py's."""
+
+    def __init__(self, workers: int, timeout: int, options: Sequence[str]) -> None:
+        self.timeout = timeout
+        self.options = [*options, f"--timeout={timeout}"]
+        self.room = asyncio.Semaphore(workers)
+        self.free: list[Worker] = []
+        self.everyone: set[Worker] = set()
+        self.closed = False
+
+    def over(self, period: str) -> "Over":
+        """What opens sessions over a time range."""
+        return Over(self, period)
+
+    async def ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
+        """The answer to a question, or the error that says why there is none. Waits for its turn."""
+        await self.room.acquire()
+        asking = asyncio.ensure_future(self._ask(session, message, entity, now))
+        asking.add_done_callback(lambda _: self.room.release())
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, asking.cancel)
+            raise
+
+    async def _ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
+        worker = await self._worker(session)
+        try:
+            answer = await asyncio.wait_for(worker.ask(session, message, entity, now), self.timeout)
+        except (asyncio.CancelledError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+            self.everyone.discard(worker)
+            await worker.end()
+            await self.warm()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            slow = f"this took longer than {self.timeout} s: narrow the time range, or group by fewer columns"
+            return failure(
+                message, slow if isinstance(error, TimeoutError) else "what was to answer has ended: ask again"
+            )
+        self.free.append(worker)
+        return answer
+
+    async def _worker(self, session: Session) -> Worker:
+        """A free worker, if there is one then one that knows the session; else a new one."""
+        if self.free:
+            known = [each for each in self.free if session.number in each.knows]
+            worker = (known or self.free)[-1]
+            self.free.remove(worker)
+            return worker
+        return await self._begin()
+
+    async def warm(self) -> None:
+        """Have a free worker, so that the next who asks need not wait for it: it takes as long as an answer may."""
+        if not (self.free or self.closed):
+            self.free.append(await self._begin())
+
+    async def _begin(self) -> Worker:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "history.worker", *self.options),
+            cwd=ROOT,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        worker = Worker(process)
+        self.everyone.add(worker)
+        return worker
+
+    def forget(self, session: int) -> None:
+        """No worker needs to know this session any more, once it has nothing to do for it."""
+        for worker in self.free:
+            worker.forget(session)
+
+    async def close(self) -> None:
+        """End all workers."""
+        self.closed = True
+        for worker in list(self.everyone):
+            await worker.end()

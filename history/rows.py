@@ -1,0 +1,60 @@
+"""Pages of a table's rows: ORDER BY, LIMIT and OFFSET, and for rows far into it their time."""
+
+from itertools import accumulate
+
+from history.answer import as_arrow, converted
+from history.database import Query
+from history.view import View
+
+FAR = 20_000
+"""An offset beyond which rows are found by their time, where they are ordered by it: OFFSET counts row by row."""
+
+TIME_BUCKETS = 1000
+"""Into how many pieces time is cut to find them."""
+
+
+def page(view: View, query: Query, begin: int, rows: int, shown: slice) -> bytes:
+    """Rows of the table, and the columns `shown`, as Arrow.
+
+    By LIMIT and OFFSET; those far into the table by their time, where they are ordered by it.
+    """
+    columns = view.columns[shown]
+    time = view.source.time
+    by = [f"ABS({each.sql}) {op[:-4]}" if op.endswith("abs") else f"{each.sql} {op}" for each, op in view.sorts]
+    where = view.where
+    if begin > FAR and (not view.sorts or (view.sorts[0][0] is time and view.sorts[0][1] in ("asc", "desc"))):
+        begin, where = _from_time(view, query, begin)
+    if not any(each is time for each, _ in view.sorts):
+        by.append(time.sql)
+    listed = ", ".join(each.select(each.sql) for each in columns) or time.select(time.sql)
+    sql = f"SELECT {listed} FROM {view.source.table.at.full_name}{where} ORDER BY {', '.join(by)}"
+    found = query(f"{sql} LIMIT {rows} OFFSET {begin}") if rows else []
+    converted_rows = [tuple(map(converted, columns, row)) for row in found]
+    return as_arrow([(each.name, each, at) for at, each in enumerate(columns)], converted_rows)
+
+
+def _from_time(view: View, query: Query, begin: int) -> tuple[int, str]:
+    """The offset, and the WHERE, that give the rows from `begin` on without counting all those before them."""
+    descending = bool(view.sorts) and view.sorts[0][1] == "desc"
+    if view.starts is None:
+        view.starts = _buckets(view, query, descending)
+    before = [(at, rows) for at, rows in view.starts if rows <= begin]
+    if not before:
+        return begin, view.where
+    at, rows = before[-1]
+    bound = f"{view.source.time.sql} {'<' if descending else '>='} {at}"
+    return begin - rows, f"{view.where} AND {bound}" if view.where else f" WHERE {bound}"
+
+
+def _buckets(view: View, query: Query, descending: bool) -> list[tuple[int, int]]:
+    """Where time buckets begin (or end, where time descends), and how many rows there are before each."""
+    time, table = view.source.time, view.source.table.at.full_name
+    asked = ", ".join(time.select(f"{word}({time.sql})") for word in ("FIRST", "LAST"))
+    ends = query(f"SELECT {asked} FROM {table}{view.where}")
+    if not ends or ends[0][0] is None:
+        return []
+    seconds = max(1, (ends[0][1] - ends[0][0]) // view.source.table.second // TIME_BUCKETS)
+    rows = query(f"SELECT {asked}, COUNT(*) FROM {table}{view.where} INTERVAL({seconds}s)")
+    rows.sort(reverse=descending)
+    counts = [0, *accumulate(count for _, _, count in rows)]
+    return [(last + 1 if descending else first, before) for (first, last, _), before in zip(rows, counts, strict=False)]

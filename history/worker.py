@@ -1,0 +1,104 @@
+"""Answer viewers' questions about history: what pool.py runs as child processes, by `python -m history.worker`.
+
+taosws holds the GIL in every call, and a question may take seconds: here it holds up nobody but those who wait for
+this worker. Any worker can answer any viewer, as each question comes with the views that it needs.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import perspective
+
+from history.cache import Cache
+from history.database import Database
+from history.errors import HistoryError
+from history.handler import TDengineVirtualServerHandler
+from protocol.messages import failure, parse
+from protocol.pipe import read_blocking, write_message
+from tdengine.command_line import Parser, positive
+from tdengine.settings import Settings, add_options, settings
+
+
+class Reported:
+    """A handler whose errors are kept, because Perspective would show the viewer all of their traceback."""
+
+    def __init__(self, handler: TDengineVirtualServerHandler) -> None:
+        self.handler = handler
+        self.error: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.handler, name)
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return method(*arguments)
+            except Exception as error:
+                self.error = error
+                raise
+
+        return call
+
+
+class Session:
+    """One viewer: its handler, whose clock stands where it stood when the viewer asked."""
+
+    def __init__(self, database: Database, at: Settings, period: str, cache: Cache) -> None:
+        self.now = 0.0
+        self.reported = Reported(TDengineVirtualServerHandler(database, at, period, cache, lambda: self.now))
+        self.server = perspective.VirtualServer(self.reported)
+
+    def answer(self, message: bytes, now: float) -> bytes:
+        """The answer to a viewer's message: Perspective's, or the error that says why there is none."""
+        self.now, self.reported.error = now, None
+        request, name = parse(message)
+        if name.startswith("view_") and request.entity_id not in self.reported.handler.views:
+            return failure(message, "this view is not open any more")  # Perspective's own answer would be a panic.
+        answer = bytes(self.server.handle_request(message))
+        error = self.reported.error
+        if error is None:
+            return answer
+        return failure(message, str(error) if isinstance(error, HistoryError) else f"history failed: {error!r:.200}")
+
+
+class Worker:
+    """The sessions that this process knows, over one connection to TDengine."""
+
+    def __init__(self, at: Settings, timeout: int) -> None:
+        self.at = at
+        self.database = Database(at, timeout)
+        self.cache = Cache(time.monotonic)
+        self.sessions: dict[int, Session] = {}
+
+    def answer(self, header: dict[str, Any], message: bytes) -> bytes:
+        """The answer to a message of the session that the header names, once it has forgotten those that have gone."""
+        for gone in header["gone"]:
+            if gone in self.sessions:
+                self.sessions.pop(gone).server.close()
+        number = header["session"]
+        if number not in self.sessions:
+            self.sessions[number] = Session(self.database, self.at, header["period"], self.cache)
+        return self.sessions[number].answer(message, header["now"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer until nobody asks any more."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("--timeout", type=positive, default=10, help="seconds that a query may take")
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
+    worker = Worker(settings(options), options.timeout)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+        # Perspective logs to standard output, which is for answers here.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        while (asked := read_blocking(sys.stdin.buffer)) is not None:
+            write_message(answers, {}, worker.answer(*asked))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

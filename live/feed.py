@@ -1,0 +1,86 @@
+"""Poll a TDengine table and write what a mirror of its newest rows has to do, as Arrow, to standard output.
+
+supervisor.py runs this (`python -m live.feed`) as a child process, because taosws holds the GIL in every call: here it
+blocks nobody.
+
+A message's `kind` is what to do: "table" (make the table anew, with the stream's schema), "append" or "replace" rows,
+"waiting" (TDengine cannot be read now: `error` says why) or "failed" (only the user can mend it: `error`).
+"""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+import taosws
+
+from live.mirror import Mirror
+from protocol.pipe import write_message
+from tdengine.command_line import Parser, positive
+from tdengine.connecting import create_tdengine_connection, pauses
+from tdengine.errors import TDengineError, reason
+from tdengine.settings import Settings, add_options, settings
+from tdengine.table import Row, open_table
+
+CHECK_SECONDS = 5.0
+"""How often the shown rows are compared with all of the newest ones, and the table's columns are looked at again."""
+
+
+def run(at: Settings, interval_ms: int, limit: int) -> int:
+    """Poll until the reader of standard output has gone, whatever becomes of TDengine. The exit code."""
+    mirror: Mirror | None = None
+    waits = pauses()
+    while True:
+        try:
+            connection = create_tdengine_connection(at)
+            checked = -math.inf
+            due = time.monotonic()
+            while True:
+                check = time.monotonic() - checked >= CHECK_SECONDS
+                if check:
+                    checked = time.monotonic()
+                    table = open_table(connection, at)
+                    if mirror is None or mirror.table != table:
+                        mirror = Mirror(table, limit)
+                        report("table", mirror, [])
+                assert mirror is not None
+                kind, rows = mirror.poll(connection, check)
+                report(kind, mirror, rows)
+                waits = pauses()
+                due = max(due + interval_ms / 1000, time.monotonic())
+                time.sleep(max(0, due - time.monotonic()))
+        except taosws.Error as error:
+            write_message(sys.stdout.buffer, {"kind": "waiting", "error": reason(error)})
+            time.sleep(next(waits))
+        except TDengineError as error:
+            write_message(sys.stdout.buffer, {"kind": "waiting" if mirror else "failed", "error": str(error)})
+            if not mirror:
+                return 1
+            time.sleep(next(waits))
+        except BrokenPipeError:
+            return 0
+
+
+def report(kind: str, mirror: Mirror, rows: list[Row]) -> None:
+    """Write what to do with the rows, and what is shown once it is done."""
+    shown = mirror.shown or []
+    newest = mirror.table.milliseconds(shown[-1][0]) if shown else None
+    header = {"kind": kind, "rows": len(shown), "rows_read": len(rows), "new": mirror.new, "newest": newest}
+    payload = mirror.table.to_arrow(rows) if rows or kind != "append" else b""
+    write_message(sys.stdout.buffer, header, payload)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with the options of the command line, which perspective_server.py passes on."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("--interval", type=positive, default=250, help="milliseconds between two polls")
+    parser.add_argument("--limit", type=positive, default=1000, help="how many of the newest rows to show")
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
+    return run(settings(options), options.interval, options.limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The feed process as the server has it: begun, listened to, replaced where it ends or goes silent."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from protocol.pipe import Message, read_message
+
+ROOT = Path(__file__).parent.parent
+
+STALE_SECONDS = 2.0
+"""After so long without a message, what is shown is no longer called live."""
+
+SILENT_SECONDS = 8.0
+"""After so long without one the child is replaced: longer than its longest call, or its longest pause, takes."""
+
+
+async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
+    """What a feed process with these options says, for ever: one that ends or goes silent is replaced by another.
+
+    Adds messages of kind "waiting" of its own, while the feed is silent or missing. Closing the iterator ends the feed.
+    """
+    while True:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "live.feed", *options), cwd=ROOT, stdout=PIPE
+        )
+        try:
+            async for message in _heard(process):
+                yield message
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        yield {"kind": "waiting", "error": "the feed has ended and is started again"}, b""
+        await asyncio.sleep(1)
+
+
+async def _heard(process: Process) -> AsyncGenerator[Message, None]:
+    """The messages of one feed process, until it ends or has been silent for too long."""
+    assert process.stdout is not None
+    silent = 0.0
+    reading = asyncio.ensure_future(read_message(process.stdout))
+    try:
+        while silent < SILENT_SECONDS:
+            done, _ = await asyncio.wait([reading], timeout=STALE_SECONDS)
+            if not done:
+                silent += STALE_SECONDS
+                yield {"kind": "waiting", "error": f"no answer from TDengine for {silent:.0f} s"}, b""
+                continue
+            try:
+                message = reading.result()
+            except asyncio.IncompleteReadError:
+                return
+            silent = 0.0
+            reading = asyncio.ensure_future(read_message(process.stdout))
+            yield message
+    finally:
+        reading.cancel()

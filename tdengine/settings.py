@@ -1,0 +1,65 @@
+"""Where the table is: the options and environment variables that say so."""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tdengine.command_line import port_number
+from tdengine.sql import quote
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the table is. Made from the command line by `settings`, which falls back on the environment."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+    table: str
+    password: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def full_name(self) -> str:
+        """`database`.`table`, quoted for SQL."""
+        return f"{quote(self.database)}.{quote(self.table)}"
+
+
+def identifier(text: str) -> str:
+    """Check the name of a database or table given on the command line. Raises argparse.ArgumentTypeError."""
+    if not text or "`" in text or not text.isprintable() or len(text.encode()) > 192:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name that TDengine knows (1 to 192 bytes, no backtick)")
+    return text
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the table is. Each defaults to its environment variable, then to the demo's."""
+    group = parser.add_argument_group("TDengine", "the password is read from TAOS_PASSWORD alone (taosdata)")
+
+    def add(name: str, type_: Callable[[str], Any], default: str, what: str) -> None:
+        variable = f"TAOS_{name.removeprefix('taos-').upper()}"
+        default, otherwise = os.environ.get(variable, default), default
+        group.add_argument(f"--{name}", type=type_, default=default, help=f"{what} ({variable}, else {otherwise})")
+
+    add("taos-host", str, "localhost", "host")
+    add("taos-port", port_number, "6041", "port of taosAdapter, which speaks WebSocket")
+    add("taos-user", str, "root", "user")
+    add("database", identifier, "stocks", "database")
+    add("table", identifier, "stocks_values", "table or super table")
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    """The settings among parsed options, and the password, which no process list shows in the environment."""
+    return Settings(
+        host=options.taos_host,
+        port=options.taos_port,
+        user=options.taos_user,
+        database=options.database,
+        table=options.table,
+        password=os.environ.get("TAOS_PASSWORD", "taosdata"),
+    )

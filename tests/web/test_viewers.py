@@ -1,0 +1,70 @@
+"""The gate in the tests' own process, where time runs faster: pings, and what a slow viewer may leave unread."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import perspective
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.websocket import websocket_connect
+
+import perspective_server
+from frames import handshake
+from history.pool import HistoryPool
+from web import viewers
+from web.access import Access
+from web.status import Status
+
+CLOSING_SECONDS = 5
+"""How long tornado waits for the answer to its closing message."""
+
+
+@asynccontextmanager
+async def serving(**settings: float) -> AsyncIterator[int]:
+    """The demo's application with other settings, on the port that this yields."""
+    options = perspective_server.parse_options([])
+    app = perspective_server.make_app(perspective.Server(), HistoryPool(1, 10, []), options, Status(), Access())
+    app.settings.update(settings)
+    server = HTTPServer(app)
+    listener, port = bind_unused_port()
+    server.add_socket(listener)
+    try:
+        yield port
+    finally:
+        server.stop()
+        viewers.Viewer.close_all("the test is over")
+        await server.close_all_connections()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait for it, while the server goes on."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def test_pings_are_sent_often_enough_that_a_dead_peer_is_gone_within_a_minute() -> None:
+    options = perspective_server.parse_options([])
+    app = perspective_server.make_app(perspective.Server(), HistoryPool(1, 10, []), options, Status(), Access())
+    interval = app.settings["websocket_ping_interval"]
+    assert 0 < interval + app.settings.get("websocket_ping_timeout", interval) + CLOSING_SECONDS <= 60
+
+
+def test_a_viewer_that_answers_no_ping_is_gone_and_one_that_does_stays() -> None:
+    async def test() -> None:
+        async with serving(websocket_ping_interval=0.1) as port:
+            alive = await websocket_connect(f"ws://127.0.0.1:{port}/websocket")
+            await until(lambda: len(viewers.Viewer.everyone) == 1)
+            with socket.create_connection(("127.0.0.1", port)) as dead:
+                dead.sendall(handshake(port))
+                await until(lambda: len(viewers.Viewer.everyone) == 2)
+                await until(lambda: len(viewers.Viewer.everyone) == 1, CLOSING_SECONDS + 5)
+            assert alive.close_code is None
+            alive.close()
+            await until(lambda: not viewers.Viewer.everyone)
+
+    asyncio.run(test())

@@ -1,0 +1,164 @@
+"""The websocket between a viewer and the Perspective table: read-only, and bounded in all that it may cost others."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar, Protocol
+
+import perspective
+from perspective.handlers.tornado import PerspectiveTornadoHandler
+from tornado.websocket import WebSocketClosedError
+
+from protocol.messages import Malformed, Refused
+from web.access import Guarded
+from web.gate import HISTORYS, MAX_MESSAGE_BYTES, Requests, pushed_down
+from web.status import Status
+
+log = logging.getLogger("perspective_server")
+
+MAX_WAITING_BYTES = 2**20
+"""A viewer that has so much still to read, besides the largest message it was sent, is disconnected: it may return."""
+
+SHARE = 0.1
+"""The part of the engine's time that one viewer may take, and so much ahead, in seconds:"""
+AHEAD_SECONDS = 0.5
+
+LEAST_SECONDS = 0.0005
+"""What every request counts for at least: no more than 200 a second come through for long."""
+
+
+class Sessions(Protocol):
+    """What viewers talk to: a Perspective server, or what stands for one."""
+
+    def new_session(self, send: Callable[[bytes], None]) -> Any:
+        """A viewer's session, with the methods of Perspective's own; `send` is called with each answer."""
+
+
+class Viewer(Guarded, PerspectiveTornadoHandler):
+    """A viewer's websocket: counted for /status, and closed where what it looks at is no longer there."""
+
+    everyone: ClassVar[set["Viewer"]] = set()
+    names: ClassVar[set[str]] = set()
+    """Of all viewers' views, and of the table."""
+
+    def initialize(self, table: str, sessions: Sessions, status: Status, max_viewers: int) -> None:
+        self.names.add(table)
+        self.begin(sessions, status, max_viewers, Requests(self.names))
+
+    def begin(self, sessions: Sessions, status: Status, max_viewers: int, requests: Requests) -> None:
+        """A viewer that has not asked for anything yet; `requests` says what it may ask."""
+        super().initialize(sessions)
+        self.status = status
+        self.max_viewers = max_viewers
+        self.requests = requests
+        self.waiting = 0
+        self.largest = 0
+        self.credit = AHEAD_SECONDS
+        self.paid = time.monotonic()
+
+    @property
+    def max_message_size(self) -> int:
+        """How long a viewer's message may be: the websocket of one that sends a longer one is closed."""
+        return MAX_MESSAGE_BYTES
+
+    def check_origin(self, origin: str) -> bool:
+        """Whether a page of that origin may connect. What is no browser sends none."""
+        return self.access.allows_page(origin, self.request.host)
+
+    def open(self, *_: str, **__: str) -> None:
+        if len(self.everyone) >= self.max_viewers:
+            self.close(1013, f"there are {self.max_viewers} viewers already: try again later")
+            return
+        super().open()
+        self.set_nodelay(True)
+        self.everyone.add(self)
+        self.counted()
+
+    def counted(self) -> None:
+        """Another viewer has come or gone."""
+        self.status.viewers = len(self.everyone)
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Answer a request. The next one is read when this one is paid for, so that nobody asks for too much."""
+        if self not in self.everyone:
+            return
+        if isinstance(message, str):
+            self.end(1003, "requests are binary")
+            return
+        began = time.monotonic()
+        try:
+            self.session.handle_request(self.requests.check(message))
+        except Refused as refused:
+            self.answer(refused.answer)
+        except Malformed:
+            self.end(1007, "that is no request of Perspective's")
+        except perspective.PerspectiveError as error:
+            log.debug("a viewer's request failed: %s", error)
+        now = time.monotonic()
+        self.credit = min(AHEAD_SECONDS, self.credit + (now - self.paid) * SHARE) - max(now - began, LEAST_SECONDS)
+        self.paid = now
+        if self.credit < 0:
+            await asyncio.sleep(-self.credit / SHARE)
+
+    def answer(self, message: bytes) -> None:
+        """Send, if the viewer is still there."""
+        with suppress(WebSocketClosedError):
+            self.write_message(message, binary=True)
+
+    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
+        """Send, unless the viewer has too much to read already: then its connection is cut."""
+        if self.waiting > self.largest + MAX_WAITING_BYTES and self.ws_connection is not None:
+            self.drop()
+        size = len(message)
+        future: asyncio.Future[None] = super().write_message(message, binary)
+        self.waiting += size
+        self.largest = max(self.largest, size)
+        future.add_done_callback(lambda done: self.sent(done, size))
+        return future
+
+    def sent(self, done: "asyncio.Future[None]", size: int) -> None:
+        """So much has gone out, or never will, because the viewer has gone."""
+        self.waiting -= size
+        if not done.cancelled():
+            done.exception()
+
+    def drop(self) -> None:
+        """Cut the connection: a closing message would only wait behind the others."""
+        log.info("a viewer does not read: disconnected")
+        self.on_close()
+        self.ws_connection.stream.close()
+
+    def end(self, code: int, reason: str) -> None:
+        """End the viewer's session, and with it its views, and close its websocket."""
+        self.on_close()
+        self.close(code, reason)
+
+    def on_close(self) -> None:
+        if self in self.everyone:
+            self.everyone.discard(self)
+            self.counted()
+            self.requests.close()
+            super().on_close()
+
+    @classmethod
+    def close_all(cls, reason: str) -> None:
+        """End every viewer's session and close its websocket, so that it connects again."""
+        for viewer in list(cls.everyone):
+            viewer.end(1012, reason)
+
+
+class HistoryViewer(Viewer):
+    """A viewer of history, over the time range that its address names: `/history?range=1h`."""
+
+    everyone: ClassVar[set["Viewer"]] = set()
+
+    def initialize(  # type: ignore[override]
+        self, sessions: Callable[[str], Sessions], status: Status, max_viewers: int
+    ) -> None:
+        over = sessions(self.get_query_argument("range", "all"))
+        self.begin(over, status, max_viewers, Requests(set(), pushed_down, HISTORYS))
+
+    def counted(self) -> None:
+        """Those who look at the live table are the ones that are counted."""
