@@ -14,8 +14,9 @@ import perspective
 import tornado.web
 
 from history.pool import HistoryPool
-from live.shared_view import SharedView
+from live.sessions import Live
 from live.supervisor import messages
+from protocol.viewer import Offenders
 from tdengine.command_line import Parser, explained, port_number, positive
 from tdengine.errors import TDengineError
 from tdengine.settings import add_options
@@ -27,7 +28,9 @@ from web.viewers import HistoryViewer, Viewer
 log = logging.getLogger("perspective_server")
 
 
-async def perspective_thread(server: perspective.Server, options: argparse.Namespace, status: Status) -> None:
+async def perspective_thread(
+    server: perspective.Server, options: argparse.Namespace, live: Live, status: Status
+) -> None:
     """Keep the Perspective table equal to the newest rows of the TDengine table, as the feed tells what has changed.
 
     Raises TDengineError for what only the user can mend.
@@ -47,17 +50,18 @@ async def perspective_thread(server: perspective.Server, options: argparse.Names
             elif message["kind"] == "replace":
                 # update() of a full ring leaves nothing of the old rows, and does not leak as replace() does.
                 table.update(rows) if message["rows"] == options.limit else table.replace(rows)
+            live.follow(message, rows)
             status.note(message)
 
 
 def make_app(
-    server: perspective.Server, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
+    live: Live, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
 ) -> tornado.web.Application:
     """The page at /, the viewer's assets at /static, the table at /websocket, whole tables at /history, and /status."""
     viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, {"table": options.name, "sessions": SharedView(server, options.name), **viewers}),
+            (r"/websocket", Viewer, {"table": options.name, "sessions": live, **viewers}),
             (r"/history", HistoryViewer, {"sessions": pool.over, **viewers}),
             (r"/status", StatusHandler, {"status": status}),
             *assets.ROUTES,
@@ -94,6 +98,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--history-timeout", type=positive, default=10, help="seconds that such a question may take (10)"
     )
+    parser.add_argument(
+        "--engine-memory", type=positive, default=1024, help="MiB that the views of all viewers may take (1024)"
+    )
+    parser.add_argument(
+        "--engine-timeout", type=positive, default=5, help="seconds that one question about them may take (5)"
+    )
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     add_options(parser)
@@ -120,8 +130,10 @@ async def main(options: argparse.Namespace) -> None:
     server = perspective.Server()
     status = Status(table=f"{options.database}.{options.table}")
     access = Access.made(options.address, options.allow_origin, options.no_token)
+    offenders = Offenders()
+    live = Live(server, options.name, options.limit, options.engine_memory, options.engine_timeout, offenders)
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options))
-    app = make_app(server, pool, options, status, access)
+    app = make_app(live, pool, options, status, access)
     try:
         app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)
     except OSError as error:
@@ -132,7 +144,7 @@ async def main(options: argparse.Namespace) -> None:
     if access.token is None and not is_loopback(options.address):
         log.warning("everybody who reaches %s may look: leave --no-token out to ask for a token", options.address)
     # Loading the page compresses its files; with that and a warm pool the first visitor need not wait for either.
-    feeding = asyncio.gather(perspective_thread(server, options, status), assets.load_page(), pool.warm())
+    feeding = asyncio.gather(perspective_thread(server, options, live, status), assets.load_page(), pool.warm())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, feeding.cancel)
     try:
@@ -141,6 +153,7 @@ async def main(options: argparse.Namespace) -> None:
         log.info("stopped")
     finally:
         await pool.close()
+        await live.close()
 
 
 if __name__ == "__main__":

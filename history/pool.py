@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from protocol.messages import failure, parse
 from protocol.pipe import encode_message, read_message
+from protocol.viewer import Viewer
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,10 +32,10 @@ class Session:
 
     _numbers = count(1)
 
-    def __init__(self, pool: "HistoryPool", period: str, send: Callable[[bytes], None]) -> None:
+    def __init__(self, pool: "HistoryPool", period: str, viewer: Viewer) -> None:
         self.pool = pool
         self.period = period
-        self.send = send
+        self.viewer = viewer
         self.number = next(self._numbers)
         self.views: dict[str, tuple[bytes, float]] = {}
         """The requests that made the views that are open, and when."""
@@ -42,12 +43,13 @@ class Session:
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED)
         self.task = asyncio.get_running_loop().create_task(self._answer())
 
-    def handle_request(self, message: bytes) -> None:
+    async def handle_request(self, message: bytes) -> float:
         """Put a question into the queue, or refuse it where there are too many."""
         try:
             self.queue.put_nowait(message)
         except asyncio.QueueFull:
-            self.send(failure(message, f"{MAX_QUEUED} questions are waiting already"))
+            self.viewer.answer(failure(message, f"{MAX_QUEUED} questions are waiting already"))
+        return 0.0
 
     def close(self) -> None:
         """Forget the viewer; what is being asked for it is given up."""
@@ -65,7 +67,8 @@ class Session:
             answer = await self.pool.ask(self, message, request.entity_id, now)
             if name == "view_delete":
                 self.views.pop(request.entity_id, None)
-            self.send(answer)
+            self.viewer.answer(answer)
+            await self.viewer.reads()
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ class Over:
     pool: "HistoryPool"
     period: str
 
-    def new_session(self, send: Callable[[bytes], None]) -> Session:
-        """A viewer's session; `send` is called with each answer."""
-        return Session(self.pool, self.period, send)
+    def new_session(self, viewer: Viewer) -> Session:
+        """A viewer's session."""
+        return Session(self.pool, self.period, viewer)
 
 
 class Worker:

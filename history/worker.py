@@ -4,7 +4,6 @@ taosws holds the GIL in every call, and a question may take seconds: here it hol
 this worker. Any worker can answer any viewer, as each question comes with the views that it needs.
 """
 
-import os
 import signal
 import sys
 import time
@@ -18,7 +17,7 @@ from history.database import Database
 from history.errors import HistoryError
 from history.handler import TDengineVirtualServerHandler
 from protocol.messages import failure, parse
-from protocol.pipe import read_blocking, write_message
+from protocol.pipe import answers, read_blocking, write_message
 from tdengine.command_line import Parser, positive
 from tdengine.settings import Settings, add_options, settings
 
@@ -92,11 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
     worker = Worker(settings(options), options.timeout)
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
-        # Perspective logs to standard output, which is for answers here.
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with answers() as stream:
         while (asked := read_blocking(sys.stdin.buffer)) is not None:
-            write_message(answers, {}, worker.answer(*asked))
+            write_message(stream, {}, worker.answer(*asked))
     return 0
 
 

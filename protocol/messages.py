@@ -20,13 +20,20 @@ _MESSAGES = {
     "Scalar": "1 bool bool, 4 float double, 6 string string, 7 null int32",
     "Filter": "1 column string, 2 op string, 3 value Scalar*",
     "Sort": "1 column string, 2 op int32",
-    "Entry": "1 key string, 2 value bytes",
+    "Expression": "1 key string, 2 value string",
+    "AggList": "1 aggregations string*",
+    "Aggregate": "1 key string, 2 value AggList",
+    "Order": "1 column string, 2 desc bool",
+    "WindowSpec": "2 source string, 3 op string, 4 partition_by string*, 5 order_by Order, 6 rows uint32,"
+    " 7 range double, 8 cumulative int32, 9 offset uint32, 10 alpha double",
+    "Window": "1 key string, 2 value WindowSpec",
     "ViewConfig": "1 group_by string*, 2 split_by string*, 3 columns ColumnsUpdate, 4 filter Filter*, 5 sort Sort*,"
-    " 6 expressions Entry*, 7 aggregates Entry*, 8 filter_op int32, 9 group_by_depth uint32,"
-    " 10 group_rollup_mode int32, 12 split_rollup_mode int32",
+    " 6 expressions Expression*, 7 aggregates Aggregate*, 8 filter_op int32, 9 group_by_depth uint32,"
+    " 10 group_rollup_mode int32, 11 windows Window*, 12 split_rollup_mode int32",
     "HostedTables": "1 subscribe bool",
     "MakeView": "1 view_id string, 2 config ViewConfig",
     "Describe": "1 config ViewConfig",
+    "Validate": "1 column_to_expr Expression*",
     "ToArrow": "1 viewport Viewport, 2 compression string",
     "ToText": "1 viewport Viewport, 2 id bool, 3 index bool, 4 formatted bool",
     "ToCsv": "1 viewport Viewport",
@@ -38,7 +45,7 @@ _MESSAGES = {
     "Depth": "1 depth uint32",
     "Request": "1 msg_id uint32, 2 entity_id string,"
     " 3 get_features Empty, 4 get_hosted_tables HostedTables, 5 table_make_port Empty, 6 table_make_view MakeView,"
-    " 7 table_schema Empty, 8 table_size Empty, 9 table_validate_expr Empty, 10 view_column_paths ColumnPaths,"
+    " 7 table_schema Empty, 8 table_size Empty, 9 table_validate_expr Validate, 10 view_column_paths ColumnPaths,"
     " 11 view_delete Empty, 12 view_dimensions Empty, 13 view_expression_schema Empty, 14 view_get_config Empty,"
     " 15 view_schema Empty, 16 view_to_arrow ToArrow, 17 server_system_info Empty, 18 view_collapse RowIndex,"
     " 19 view_expand RowIndex, 20 view_get_min_max MinMax, 21 view_on_update OnUpdate, 22 view_remove_on_update Id,"
@@ -46,10 +53,16 @@ _MESSAGES = {
     " 29 table_on_delete Empty, 30 table_remove_delete Id, 34 view_on_delete Empty, 35 view_remove_delete Id,"
     " 36 view_to_ndjson_string ToText, 37 remove_hosted_tables_update Id, 41 table_describe Describe",
     "ServerError": "1 message string",
+    "Arrow": "1 arrow bytes",
+    "Port": "1 port_id uint32",
     "Made": "1 view_id string",
-    "Response": "1 msg_id uint32, 2 entity_id string, 6 table_make_view Made, 11 view_delete Empty,"
-    " 18 view_collapse Empty, 19 view_expand Empty, 21 view_on_update Empty, 22 view_remove_on_update Empty,"
-    " 23 view_set_depth Empty, 34 view_on_delete Empty, 35 view_remove_delete Empty, 50 server_error ServerError",
+    "Dimensions": "1 num_table_rows uint32, 2 num_table_columns uint32, 3 num_view_rows uint32,"
+    " 4 num_view_columns uint32",
+    "Response": "1 msg_id uint32, 2 entity_id string, 5 table_make_port Port, 6 table_make_view Made,"
+    " 11 view_delete Empty, 12 view_dimensions Dimensions, 16 view_to_arrow Arrow, 18 view_collapse Empty,"
+    " 19 view_expand Empty, 21 view_on_update Empty, 22 view_remove_on_update Empty, 23 view_set_depth Empty,"
+    " 30 table_remove_delete Empty, 34 view_on_delete Empty, 35 view_remove_delete Empty,"
+    " 37 remove_hosted_tables_update Empty, 50 server_error ServerError",
 }
 """Messages: the number, name and type of each field, `*` where it may come many times."""
 
@@ -102,12 +115,28 @@ def encoded(**fields: Any) -> bytes:
 
 def head(msg_id: int, entity_id: str) -> bytes:
     """How the response to a request about a table or view begins; what follows does not depend on who has asked."""
-    return bytes(_CLASSES["Response"](msg_id=msg_id, entity_id=entity_id).SerializeToString())
+    entity = {"entity_id": entity_id} if entity_id else {}  # as Perspective does: no name is no field
+    return bytes(_CLASSES["Response"](msg_id=msg_id, **entity).SerializeToString())
 
 
 def tail(name: str, **fields: Any) -> bytes:
     """How the response to a request of this name ends."""
     return bytes(_CLASSES["Response"](**{name: fields}).SerializeToString())
+
+
+def response(message: bytes) -> Message:
+    """A response, of which only the parts described above are understood."""
+    return _CLASSES["Response"].FromString(message)
+
+
+def says_nothing(body: Message) -> bool:
+    """Whether a request's body leaves everything as it is by default, as one does that says nothing."""
+    return all(
+        all(map(says_nothing, value if field.is_repeated else [value])) and not field.is_repeated
+        if field.message_type is not None
+        else not field.is_repeated and value == field.default_value
+        for field, value in body.ListFields()
+    )
 
 
 def failure(message: bytes, text: str) -> bytes:

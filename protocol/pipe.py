@@ -5,7 +5,11 @@ A message is two lengths (unsigned 32 bits, little-endian), a JSON object and by
 
 import asyncio
 import json
+import os
 import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 LENGTHS = struct.Struct("<II")
@@ -32,6 +36,14 @@ def read_blocking(stream: BinaryIO) -> Message | None:
         return None
     text, payload = LENGTHS.unpack(lengths)
     return json.loads(stream.read(text)), stream.read(payload)
+
+
+@contextmanager
+def answers() -> Iterator[BinaryIO]:
+    """Standard output for messages alone: what else is written there, as Perspective's log is, goes to stderr."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as stream:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        yield stream
 
 
 async def read_message(stream: asyncio.StreamReader) -> Message:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import axe_playwright_python
 import perspective
+import pyarrow as pa
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -88,14 +89,20 @@ class Viewer:
         return list(self.call(self.client.get_hosted_table_names()))
 
     def columns(self, **config: Any) -> dict[str, list[Any]]:
-        """The server's table, column by column, times as epoch milliseconds."""
+        """The server's table, column by column, times as epoch milliseconds.
+
+        The whole of it as pages read it, in Arrow; otherwise a view that the server computes.
+        """
 
         async def read() -> dict[str, list[Any]]:
             names = await self.client.get_hosted_table_names()
             if not names:
                 return {}
             view = await (await self.client.open_table(names[0])).view(**config)
-            columns: dict[str, list[Any]] = await view.to_columns()
+            if config:
+                columns: dict[str, list[Any]] = await view.to_columns()
+            else:
+                columns = pa.ipc.open_stream(await view.to_arrow()).read_all().to_pydict()
             await view.delete()
             return columns
 

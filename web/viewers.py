@@ -1,4 +1,4 @@
-"""The websocket between a viewer and the Perspective table: read-only, and bounded in all that it may cost others."""
+"""The websocket of a viewer: read-only, and bounded in all that it may cost others."""
 
 import asyncio
 import logging
@@ -7,19 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, Protocol
 
-import perspective
-from perspective.handlers.tornado import PerspectiveTornadoHandler
-from tornado.websocket import WebSocketClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from protocol.messages import Malformed, Refused
+from protocol.viewer import Viewer as Visitor
 from web.access import Guarded
-from web.gate import HISTORYS, MAX_MESSAGE_BYTES, Requests, pushed_down
+from web.gate import MAX_MESSAGE_BYTES, Requests, a_part, pushed_down
 from web.status import Status
 
 log = logging.getLogger("perspective_server")
 
 MAX_WAITING_BYTES = 2**20
 """A viewer that has so much still to read, besides the largest message it was sent, is disconnected: it may return."""
+
+READ_SECONDS = 15.0
+"""So is one that has read nothing for so long of what it was sent. Until it has read an answer it gets no other."""
 
 SHARE = 0.1
 """The part of the engine's time that one viewer may take, and so much ahead, in seconds:"""
@@ -29,14 +31,24 @@ LEAST_SECONDS = 0.0005
 """What every request counts for at least: no more than 200 a second come through for long."""
 
 
+class Session(Protocol):
+    """What answers one viewer."""
+
+    async def handle_request(self, message: bytes) -> float:
+        """Answer a request that was checked. Returns the seconds that others had to wait for it meanwhile."""
+
+    def close(self) -> None:
+        """Forget the viewer."""
+
+
 class Sessions(Protocol):
-    """What viewers talk to: a Perspective server, or what stands for one."""
+    """What viewers talk to: the live table, or history over a time range."""
 
-    def new_session(self, send: Callable[[bytes], None]) -> Any:
-        """A viewer's session, with the methods of Perspective's own; `send` is called with each answer."""
+    def new_session(self, viewer: Visitor) -> Session:
+        """A viewer's session; the viewer is told each answer."""
 
 
-class Viewer(Guarded, PerspectiveTornadoHandler):
+class Viewer(Guarded, WebSocketHandler):
     """A viewer's websocket: counted for /status, and closed where what it looks at is no longer there."""
 
     everyone: ClassVar[set["Viewer"]] = set()
@@ -49,12 +61,14 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
 
     def begin(self, sessions: Sessions, status: Status, max_viewers: int, requests: Requests) -> None:
         """A viewer that has not asked for anything yet; `requests` says what it may ask."""
-        super().initialize(sessions)
+        self.sessions = sessions
         self.status = status
         self.max_viewers = max_viewers
         self.requests = requests
+        self.address = self.request.remote_ip or ""
         self.waiting = 0
         self.largest = 0
+        self.read = asyncio.Event()
         self.credit = AHEAD_SECONDS
         self.paid = time.monotonic()
 
@@ -71,7 +85,7 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
         if len(self.everyone) >= self.max_viewers:
             self.close(1013, f"there are {self.max_viewers} viewers already: try again later")
             return
-        super().open()
+        self.session = self.sessions.new_session(self)
         self.set_nodelay(True)
         self.everyone.add(self)
         self.counted()
@@ -87,20 +101,28 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
         if isinstance(message, str):
             self.end(1003, "requests are binary")
             return
-        began = time.monotonic()
+        took = 0.0
         try:
-            self.session.handle_request(self.requests.check(message))
+            took = await self.session.handle_request(self.requests.check(message))
         except Refused as refused:
             self.answer(refused.answer)
         except Malformed:
             self.end(1007, "that is no request of Perspective's")
-        except perspective.PerspectiveError as error:
-            log.debug("a viewer's request failed: %s", error)
         now = time.monotonic()
-        self.credit = min(AHEAD_SECONDS, self.credit + (now - self.paid) * SHARE) - max(now - began, LEAST_SECONDS)
+        self.credit = min(AHEAD_SECONDS, self.credit + (now - self.paid) * SHARE) - max(took, LEAST_SECONDS)
         self.paid = now
         if self.credit < 0:
             await asyncio.sleep(-self.credit / SHARE)
+        await self.reads()
+
+    async def reads(self) -> None:
+        """Wait until the viewer has read most of what it was sent. One that reads nothing is disconnected."""
+        while self in self.everyone and self.waiting > MAX_WAITING_BYTES:
+            self.read.clear()
+            try:
+                await asyncio.wait_for(self.read.wait(), READ_SECONDS)
+            except TimeoutError:
+                self.drop()
 
     def answer(self, message: bytes) -> None:
         """Send, if the viewer is still there."""
@@ -109,7 +131,7 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
         """Send, unless the viewer has too much to read already: then its connection is cut."""
-        if self.waiting > self.largest + MAX_WAITING_BYTES and self.ws_connection is not None:
+        if self.waiting > self.largest + MAX_WAITING_BYTES:
             self.drop()
         size = len(message)
         future: asyncio.Future[None] = super().write_message(message, binary)
@@ -121,6 +143,7 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
     def sent(self, done: "asyncio.Future[None]", size: int) -> None:
         """So much has gone out, or never will, because the viewer has gone."""
         self.waiting -= size
+        self.read.set()
         if not done.cancelled():
             done.exception()
 
@@ -128,7 +151,9 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
         """Cut the connection: a closing message would only wait behind the others."""
         log.info("a viewer does not read: disconnected")
         self.on_close()
-        self.ws_connection.stream.close()
+        stream = self.ws_connection.stream if self.ws_connection is not None else None
+        if stream is not None:
+            stream.close()
 
     def end(self, code: int, reason: str) -> None:
         """End the viewer's session, and with it its views, and close its websocket."""
@@ -140,7 +165,8 @@ class Viewer(Guarded, PerspectiveTornadoHandler):
             self.everyone.discard(self)
             self.counted()
             self.requests.close()
-            super().on_close()
+            self.read.set()
+            self.session.close()
 
     @classmethod
     def close_all(cls, reason: str) -> None:
@@ -158,7 +184,7 @@ class HistoryViewer(Viewer):
         self, sessions: Callable[[str], Sessions], status: Status, max_viewers: int
     ) -> None:
         over = sessions(self.get_query_argument("range", "all"))
-        self.begin(over, status, max_viewers, Requests(set(), pushed_down, HISTORYS))
+        self.begin(over, status, max_viewers, Requests(set(), pushed_down, a_part))
 
     def counted(self) -> None:
         """Those who look at the live table are the ones that are counted."""

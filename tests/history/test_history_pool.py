@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from frames import make_view, request
+from heard import Heard
 from history import pool as history_pool
 from history.pool import HistoryPool, Session
 from parts import ROOT
@@ -46,8 +47,8 @@ class Pool:
 
     def session(self) -> tuple[Session, "asyncio.Queue[bytes]"]:
         """A viewer's session, and the answers to it."""
-        answers: asyncio.Queue[bytes] = asyncio.Queue()
-        return self.pool.over("all").new_session(answers.put_nowait), answers
+        viewer = Heard()
+        return self.pool.over("all").new_session(viewer), viewer.answers
 
     def asked(self) -> list[list[Any]]:
         """Process, session, sessions that have gone, and message, of each question so far."""
@@ -75,7 +76,7 @@ def test_a_viewers_questions_are_answered_one_after_the_other(run: Any) -> None:
         session, answers = pool.session()
         messages = [request(8, b"", f"t{number}") for number in range(20)]
         for message in messages:
-            session.handle_request(message)
+            await session.handle_request(message)
         assert [await answers.get() for _ in messages] == messages
         assert len({pid for pid, *_ in pool.asked()}) == 1
 
@@ -86,13 +87,13 @@ def test_a_question_that_takes_too_long_is_given_up_with_a_reason_and_its_worker
     async def test(pool: Pool) -> None:
         session, answers = pool.session()
         hanging = request(8, b"", "hang")
-        session.handle_request(hanging)
+        await session.handle_request(hanging)
         other, others = pool.session()
-        other.handle_request(request(8, b"", "t"))
+        await other.handle_request(request(8, b"", "t"))
         assert await others.get() == request(8, b"", "t")
         reason = "this took longer than 1 s: narrow the time range, or group by fewer columns"
         assert await answers.get() == failure(hanging, reason)
-        session.handle_request(request(8, b"", "t"))
+        await session.handle_request(request(8, b"", "t"))
         assert await answers.get() == request(8, b"", "t")
 
     run(test)
@@ -103,7 +104,7 @@ def test_a_worker_that_ends_is_replaced_and_told_of_the_views_that_are_open(run:
         session, answers = pool.session()
         made = make_view("v")
         for message in (made, request(8, b"", "crash"), request(12, b"", "v")):
-            session.handle_request(message)
+            await session.handle_request(message)
         assert await answers.get() == made
         assert await answers.get() == failure(request(8, b"", "crash"), "what was to answer has ended: ask again")
         assert await answers.get() == request(12, b"", "v")
@@ -117,7 +118,7 @@ def test_a_worker_that_ends_is_replaced_and_told_of_the_views_that_are_open(run:
 def test_a_worker_that_was_ended_is_replaced_before_anybody_asks_again(run: Any) -> None:
     async def test(pool: Pool) -> None:
         session, _ = pool.session()
-        session.handle_request(request(8, b"", "hang"))
+        await session.handle_request(request(8, b"", "hang"))
         await asyncio.to_thread(eventually, pool.asked)
         session.close()
         await asyncio.to_thread(eventually, lambda: pool.pool.free)
@@ -132,12 +133,12 @@ def test_a_viewer_that_leaves_gives_its_question_up_and_never_more_workers_than_
     async def test(pool: Pool) -> None:
         for _ in range(6):
             session, _ = pool.session()
-            session.handle_request(request(8, b"", "hang"))
+            await session.handle_request(request(8, b"", "hang"))
             await asyncio.to_thread(eventually, lambda: len(pool.pool.everyone) > 0)
             session.close()
             assert len(pool.pool.everyone) <= 2
         other, answers = pool.session()
-        other.handle_request(request(8, b"", "t"))
+        await other.handle_request(request(8, b"", "t"))
         assert await answers.get() == request(8, b"", "t")
         assert len(pool.pool.everyone) <= 2
 
@@ -149,13 +150,13 @@ def test_a_session_that_has_ended_is_forgotten_whatever_it_asked(run: Any) -> No
         numbers = []
         for _ in range(3):
             session, answers = pool.session()
-            session.handle_request(request(3, b"", ""))
+            await session.handle_request(request(3, b"", ""))
             await answers.get()
             session.close()
             numbers.append(session.number)
         assert all(not worker.knows for worker in pool.pool.everyone)
         last, answers = pool.session()
-        last.handle_request(request(3, b"", ""))
+        await last.handle_request(request(3, b"", ""))
         await answers.get()
         assert [number for _, _, gone, _ in pool.asked() for number in gone] == numbers
 
@@ -166,7 +167,7 @@ def test_a_viewer_may_have_so_many_questions_open_and_no_more(run: Any) -> None:
     async def test(pool: Pool) -> None:
         session, answers = pool.session()
         for number in range(history_pool.MAX_QUEUED + 1):
-            session.handle_request(request(8, b"", f"t{number}"))
+            await session.handle_request(request(8, b"", f"t{number}"))
         assert b"64 questions are waiting already" in await answers.get()
 
     run(test)

@@ -133,7 +133,7 @@ def test_a_request_that_is_not_for_viewing_is_refused(target: Target, number: in
     (answer,) = target.ask(request(number, b"", msg_id=7), path=path)
     assert answer is not None
     assert answer.startswith(b"\x08\x07")
-    assert b"read-only" in answer or (path == "/history" and number in (5, 41))
+    assert b"read-only" in answer
 
 
 Change = Callable[[perspective.AsyncClient, Any], Awaitable[Any]]
@@ -144,13 +144,8 @@ CHANGES: dict[str, Change] = {
     "replace": lambda client, table: table.replace(ROWS),
     "clear": lambda client, table: table.clear(),
     "remove": lambda client, table: table.remove([1]),
-    "make a port": lambda client, table: table.make_port(),
     "make a table": lambda client, table: client.table(ROWS, name="evil"),
     "make the table anew": lambda client, table: client.table(ROWS, name="stock_values"),
-    "pivot": lambda client, table: table.view(group_by=["ticker"], split_by=["client", "timestamp"]),
-    "compute": lambda client, table: table.view(expressions={"x": "while(true){}"}),
-    "validate": lambda client, table: table.validate_expressions({"x": "(" * 50_000}),
-    "match a pattern": lambda client, table: table.view(filter=[["ticker", "matches", "(a+)+$"]]),
 }
 
 
@@ -162,8 +157,7 @@ def test_the_python_client_may_not(target: Target, change: str) -> None:
         await CHANGES[change](viewer.client, await viewer.client.open_table("stock_values"))
 
     try:
-        # make_port() keeps the server's reason to itself.
-        with pytest.raises(perspective.PerspectiveError, match=r"read-only|Unknown error: make_port"):
+        with pytest.raises(perspective.PerspectiveError, match="read-only"):
             viewer.call(attack())
     finally:
         viewer.close()
@@ -247,9 +241,6 @@ def test_the_websocket_of_one_that_sends_this_is_closed(target: Target, message:
         pytest.param(request(28) + request(7), id="a deletion before a question"),
         pytest.param(make_view("v", filter_by("ticker", "==")), id="a filter without a value, which ends Perspective"),
         pytest.param(make_view("stock_values"), id="a view with the table's name"),
-        pytest.param(
-            request(9, delimited(1, delimited(1, b"x") + delimited(2, b"(" * 60_000))), id="a deep expression"
-        ),
     ],
 )
 def test_refused_is(target: Target, message: bytes) -> None:

@@ -1,12 +1,13 @@
 """The gate in the tests' own process, where time runs faster: pings, and what a slow viewer may leave unread."""
 
+import argparse
 import asyncio
 import socket
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import perspective
+import tornado.web
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.websocket import websocket_connect
@@ -14,6 +15,9 @@ from tornado.websocket import websocket_connect
 import perspective_server
 from frames import handshake
 from history.pool import HistoryPool
+from live.sessions import Live
+from protocol.viewer import Offenders
+from waiting import until
 from web import viewers
 from web.access import Access
 from web.status import Status
@@ -22,11 +26,17 @@ CLOSING_SECONDS = 5
 """How long tornado waits for the answer to its closing message."""
 
 
+def application(options: argparse.Namespace) -> tornado.web.Application:
+    """The demo's application, whose table is not there yet."""
+    live = Live(perspective.Server(), options.name, options.limit, 1024, 5.0, Offenders())
+    return perspective_server.make_app(live, HistoryPool(1, 10, []), options, Status(), Access())
+
+
 @asynccontextmanager
 async def serving(**settings: float) -> AsyncIterator[int]:
     """The demo's application with other settings, on the port that this yields."""
     options = perspective_server.parse_options([])
-    app = perspective_server.make_app(perspective.Server(), HistoryPool(1, 10, []), options, Status(), Access())
+    app = application(options)
     app.settings.update(settings)
     server = HTTPServer(app)
     listener, port = bind_unused_port()
@@ -39,17 +49,9 @@ async def serving(**settings: float) -> AsyncIterator[int]:
         await server.close_all_connections()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    """Wait for it, while the server goes on."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
-
-
 def test_pings_are_sent_often_enough_that_a_dead_peer_is_gone_within_a_minute() -> None:
     options = perspective_server.parse_options([])
-    app = perspective_server.make_app(perspective.Server(), HistoryPool(1, 10, []), options, Status(), Access())
+    app = application(options)
     interval = app.settings["websocket_ping_interval"]
     assert 0 < interval + app.settings.get("websocket_ping_timeout", interval) + CLOSING_SECONDS <= 60
 
