@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from parts import Part, free_port, get_json, sql
 from waiting import eventually
 
+pytest_plugins = ["attacked"]
+
 Start = Callable[..., Part]
 
 LONGEST = [

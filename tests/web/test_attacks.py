@@ -9,122 +9,23 @@ import socket
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import perspective
 import pytest
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+from tornado.httpclient import HTTPClientError
+from tornado.websocket import WebSocketClosedError
 
+from attacked import COLUMNS, Target, leave, resident_kib
 from frames import VIEWING, config, delimited, filter_by, handshake, make_view, masked, request, varint
 from parts import Part, free_port, get_json, history_workers, stopped
 from viewers import Viewer, Watched, chromium
 from waiting import eventually
 from web.gate import FILTER_OPS
-
-COLUMNS = ["timestamp", "ticker", "client", "open", "high", "low", "close", "volume", "date"]
-
-
-@dataclass
-class Target:
-    """A server under attack, and the viewer that must notice nothing."""
-
-    taos_port: int
-    port: int
-    server: Part
-    honest: Viewer
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
-        """Status, headers and body of a GET; the path goes out as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read().decode()
-        finally:
-            connection.close()
-
-    async def connect(self, path: str = "/websocket", **headers: str) -> WebSocketClientConnection:
-        address = f"ws://127.0.0.1:{self.port}{path}"
-        return await websocket_connect(HTTPRequest(address, headers=headers), max_message_size=2**26)
-
-    def ask(self, *messages: bytes | str, path: str = "/websocket") -> list[bytes | None]:
-        """The answers to messages on one websocket, one each; None from where on it was closed."""
-
-        async def exchange() -> list[bytes | None]:
-            websocket = await self.connect(path)
-            answers: list[bytes | None] = []
-            for message in messages:
-                if None not in answers:
-                    await websocket.write_message(message, binary=isinstance(message, bytes))
-                answer = await asyncio.wait_for(websocket.read_message(), 10)
-                answers.append(answer if isinstance(answer, bytes) else None)
-            if None not in answers:
-                await leave(websocket)
-            return answers
-
-        return asyncio.run(exchange())
-
-    def age_ms(self) -> float:
-        """The age of the newest row that the honest viewer sees, who asks for all of them."""
-        columns = self.honest.columns()
-        assert list(columns) == COLUMNS
-        assert len(columns["ticker"]) == 1000
-        assert columns["timestamp"] == sorted(set(columns["timestamp"]))
-        newest: float = columns["timestamp"][-1]
-        return time.time() * 1000 - newest
-
-
-async def leave(*websockets: WebSocketClientConnection) -> None:
-    """Close them, and wait until they are."""
-    for websocket in websockets:
-        websocket.close()
-    for websocket in websockets:
-        await drain(websocket)
-
-
-async def drain(websocket: WebSocketClientConnection) -> None:
-    """Read until it is closed."""
-    while await asyncio.wait_for(websocket.read_message(), 20) is not None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    folder: Path = tmp_path_factory.mktemp("attacks")
-    taos, port = free_port(), free_port()
-    parts = [Part(folder / "embedded.log", "-m", "embedded", "--port", str(taos))]
-    parts[0].says("listening")
-    shared = ["--taos-port", str(taos)]
-    parts.append(Part(folder / "producer.log", "producer.py", *shared))
-    options = ["--port", str(port), "--history-timeout", "2"]
-    parts.append(Part(folder / "server.log", "perspective_server.py", *options, *shared))
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000)
-    target = Target(taos, port, parts[-1], Viewer(address))
-    yield target
-    target.honest.close()
-    for part in reversed(parts):
-        part.kill()
-
-
-@pytest.fixture
-def target(running: Target) -> Iterator[Target]:
-    """The server, looked after when the test is over."""
-    yield running
-    assert running.server.process.poll() is None, running.server.output
-    eventually(lambda: running.age_ms() < 1000, 3)
-    assert running.honest.tables() == ["stock_values"]
-    assert "Traceback" not in running.server.output
 
 
 @pytest.mark.parametrize("path", ["/websocket", "/history"])
@@ -597,12 +498,6 @@ def test_viewers_that_never_read_are_disconnected_and_cost_the_others_nothing(ta
     for attacker in stuck:
         attacker.close()
     assert resident_kib(target.server.process.pid) - before < 64 * 1024
-
-
-def resident_kib(pid: int) -> int:
-    """The memory that a process holds."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
 @pytest.mark.parametrize(
