@@ -73,6 +73,7 @@ is_count "${rows:-1}" || fail "-n takes a number of rows, not '$rows'" 2
 [ "$stop" = no ] || [ "$benchmark" = no ] || fail "--benchmark and --stop do not go together" 2
 readonly port=${TAOS_PORT:-6041}
 [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || fail "TAOS_PORT is a port number, not '$port'"
+[[ $image != -* ]] || fail "TAOS_IMAGE is the name of an image, not '$image'"
 [ "$benchmark" = no ] || [ "${TAOS_USER:-root}:${TAOS_PASSWORD:-taosdata}" = root:taosdata ] ||
   fail "taosBenchmark takes a password on its command line only, where others can read it: unset TAOS_USER and TAOS_PASSWORD"
 

@@ -191,6 +191,13 @@ def test_every_password_arrives_as_it_is_and_is_in_no_command_line(
         assert checkout.calls("curl") + checkout.calls("base64") == [command, "base64"]
 
 
+def test_an_image_that_is_none_is_no_option_of_dockers(checkout: Checkout) -> None:
+    result = checkout.run("./docker.sh", TAOS_IMAGE="--privileged")
+    assert result.status == 1
+    assert "TAOS_IMAGE is the name of an image, not '--privileged'" in result.error()
+    assert checkout.calls() == []
+
+
 def test_without_curl_python_asks(checkout: Checkout, tmp_path: Path) -> None:
     (checkout.stubs / "curl").unlink()
     venv = checkout.path / "venv/bin"
