@@ -10,8 +10,8 @@ Usage: ./install.sh [--no-client] [--no-profile] [--dev]
 
 Makes venv/ beside this script and installs requirements.lock into it: what
 requirements.txt pins and all that this needs, each package checked by its hash.
-A half-made venv/ is made again; what is there already is left alone. pip's
-output goes to logs/install.log.
+A half-made venv/ is made again; what is there already is left alone, and a venv
+that is a link is refused. pip's output goes to logs/install.log.
 
 Then it downloads TDengine's native client $client to tdengine-client/ (Linux,
 x64 and arm64) and adds tdengine-client/driver to LD_LIBRARY_PATH, in a marked
@@ -57,6 +57,7 @@ done
 unset CDPATH
 cd -P -- "$(dirname -- "$0")"
 readonly log=logs/install.log driver=$PWD/tdengine-client/driver
+[ ! -L venv ] || fail "venv is a link, and what it leads to is not this script's to change: remove the link (rm venv) and run $0 again"
 
 # Prints the stamp of a finished installation of the requirements file $1, or fails where the venv does not work. The
 # stamp has the place of the venv, because a venv that was moved has an activate script that points to the old place.

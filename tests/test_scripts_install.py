@@ -130,6 +130,17 @@ def offer(checkout: Checkout, archive: Path) -> None:
     checkout.stub("curl", f'{find_output}; cp {shlex.quote(str(archive))} "$to"')
 
 
+def tree(directory: Path) -> dict[str, str]:
+    """All that is in a directory: files with how they begin, links with where they lead, devices."""
+    found = {}
+    for path in directory.rglob("*"):
+        if path.is_symlink():
+            found[str(path.relative_to(directory))] = f"-> {os.readlink(path)}"
+        elif not path.is_dir():
+            found[str(path.relative_to(directory))] = repr(path.read_bytes()[:4]) if path.is_file() else "a device"
+    return found
+
+
 def site_packages(checkout: Checkout) -> Path:
     (found,) = checkout.path.glob("venv/lib/python*/site-packages")
     return found
@@ -245,6 +256,33 @@ def test_a_venv_of_the_users_own_is_kept(installed: Checkout) -> None:
     (installed.path / "venv/mine").touch()
     assert installed.run("./install.sh", *ONLY_PYTHON).status == 0
     assert (installed.path / "venv/mine").exists()
+
+
+@pytest.mark.parametrize("options", [ONLY_PYTHON, ("--no-profile",), (*ONLY_PYTHON, "--dev")])
+@pytest.mark.parametrize("damage", [None, lose_python, lose_everything, lose_the_stamp])
+def test_a_venv_that_is_a_link_is_refused_and_what_it_leads_to_is_left_alone(
+    installed: Checkout, damage: Callable[[Checkout], None] | None, options: tuple[str, ...]
+) -> None:
+    (installed.path / "venv/mine").touch()
+    if damage is not None:
+        damage(installed)
+    elsewhere = installed.path.parent / "elsewhere"
+    (installed.path / "venv").rename(elsewhere)
+    (installed.path / "venv").symlink_to(elsewhere)
+    before = tree(elsewhere)
+    result = installed.run("./install.sh", *options)
+    assert result.status == 1
+    assert "venv is a link" in result.error()
+    assert "remove the link (rm venv) and run ./install.sh again" in result.err
+    assert tree(elsewhere) == before
+    assert installed.calls("pip") == []
+    assert (installed.path / "venv").readlink() == elsewhere
+
+
+def test_a_venv_that_is_a_link_to_nowhere_makes_nothing_there(checkout: Checkout) -> None:
+    (checkout.path / "venv").symlink_to("../nowhere")
+    assert "venv is a link" in checkout.run("./install.sh", *ONLY_PYTHON).error()
+    assert not (checkout.path.parent / "nowhere").exists()
 
 
 def test_without_python3_one_line_says_what_to_install(checkout: Checkout) -> None:
