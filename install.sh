@@ -341,6 +341,8 @@ install_client() {
     echo "No native client for $(uname -s) $(uname -m): the demo needs none, as it speaks WebSocket"
   elif client_is_there; then
     echo "tdengine-client/ is up to date"
+  elif [ -L tdengine-client ]; then
+    warn "no native client $client, as tdengine-client is a link, and is left as it is. To get it, remove the link and run $0 again"
   else
     echo "Downloading TDengine's native client $client ..."
     fetching=yes

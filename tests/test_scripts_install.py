@@ -672,6 +672,23 @@ def test_an_archive_that_tar_has_made_is_taken(installed: Checkout, tmp_path: Pa
     assert tree(installed.path / "tdengine-client") == CLIENT | same
 
 
+def test_a_client_that_is_a_link_is_left_as_it_is(installed: Checkout, archive: Path) -> None:
+    offer(installed, archive)
+    elsewhere = installed.path.parent / "elsewhere"
+    (elsewhere / "driver").mkdir(parents=True)
+    (elsewhere / ".version").write_text("3.3.5.0\n")
+    (installed.path / "tdengine-client").symlink_to(elsewhere)
+    for there in (True, False):
+        result = installed.run("./install.sh", "--no-profile")
+        assert result.status == 0
+        assert "tdengine-client is a link, and is left as it is" in result.error()
+        assert (installed.path / "tdengine-client").readlink() == elsewhere
+        assert tree(elsewhere) == ({".version": repr(b"3.3.")} if there else {})
+        if there:
+            shutil.rmtree(elsewhere)
+    assert installed.calls("curl") == []
+
+
 def test_a_failed_download_leaves_the_client_that_was_there(installed: Checkout) -> None:
     (installed.path / DRIVER).mkdir(parents=True)
     (installed.path / DRIVER / "libtaos.so").write_bytes(b"\x7fELF of before")
