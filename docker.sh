@@ -73,6 +73,7 @@ is_count "${rows:-1}" || fail "-n takes a number of rows, not '$rows'" 2
 [ "$stop" = no ] || [ "$benchmark" = no ] || fail "--benchmark and --stop do not go together" 2
 readonly port=${TAOS_PORT:-6041}
 [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || fail "TAOS_PORT is a port number, not '$port'"
+[[ $image != -* ]] || fail "TAOS_IMAGE is the name of an image, not '$image'"
 [ "$benchmark" = no ] || [ "${TAOS_USER:-root}:${TAOS_PASSWORD:-taosdata}" = root:taosdata ] ||
   fail "taosBenchmark takes a password on its command line only, where others can read it: unset TAOS_USER and TAOS_PASSWORD"
 
@@ -175,18 +176,21 @@ published=$(docker port "$name" 6041/tcp 2>/dev/null | head -n 1) || published='
 [ -z "$published" ] || [ "${published##*:}" = "$port" ] ||
   fail "the container $name is at port ${published##*:}: use TAOS_PORT=${published##*:}, or remove it with 'docker rm -f $name' (its data stays)"
 
-# The password goes by the environment or standard input: a command line shows in the list of processes.
+# The password goes by the environment or standard input: a command line shows in the list of processes. In base64 it has
+# nothing that curl's configuration would read as quotes, escapes or the end of a line.
 query() {
-  if command -v curl >/dev/null; then
-    printf 'user = "%s:%s"\n' "${TAOS_USER:-root}" "${TAOS_PASSWORD:-taosdata}" |
+  local login
+  if command -v curl >/dev/null && command -v base64 >/dev/null; then
+    login=$(printf '%s' "${TAOS_USER:-root}:${TAOS_PASSWORD:-taosdata}" | base64)
+    printf 'header = "Authorization: Basic %s"\n' "${login//[[:space:]]/}" |
       curl --silent --max-time 3 --noproxy '*' --config - --data 'show databases' "http://127.0.0.1:$port/rest/sql" 2>/dev/null
   else
     "$([ -x venv/bin/python ] && echo venv/bin/python || echo python3)" -c '
 import base64, http.client, os, sys
 
-login = os.environ.get("TAOS_USER", "root") + ":" + os.environ.get("TAOS_PASSWORD", "taosdata")
+login = (os.environb.get(b"TAOS_USER") or b"root") + b":" + (os.environb.get(b"TAOS_PASSWORD") or b"taosdata")
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=3)
-headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+headers = {"Authorization": "Basic " + base64.b64encode(login).decode()}
 connection.request("POST", "/rest/sql", "show databases", headers)
 print(connection.getresponse().read().decode())
 ' "$port" 2>/dev/null

@@ -10,12 +10,13 @@ Usage: ./install.sh [--no-client] [--no-profile] [--dev]
 
 Makes venv/ beside this script and installs requirements/demo.lock into it: what
 requirements.txt pins and all that this needs, each package checked by its hash.
-A half-made venv/ is made again; what is there already is left alone. pip's
-output goes to logs/install.log.
+A half-made venv/ is made again; what is there already is left alone, and a venv
+that is a link is refused. pip's output goes to logs/install.log.
 
-Then it downloads TDengine's native client $client to tdengine-client/ (Linux,
-x64 and arm64) and adds tdengine-client/driver to LD_LIBRARY_PATH, in a marked
-block of ~/.bashrc (or of ~/.bash_profile, where that is the only one there is).
+Then it downloads TDengine's native client $client (Linux, x64 and arm64), takes
+its driver/ and examples/ to tdengine-client/, and adds that driver/ to
+LD_LIBRARY_PATH, in a marked block of ~/.bashrc (or of ~/.bash_profile, where
+that is the only one there is).
 The demo needs neither, as it speaks WebSocket: both are for taospy's module
 taos, which speaks TDengine's native protocol.
 
@@ -57,6 +58,7 @@ done
 unset CDPATH
 cd -P -- "$(dirname -- "$0")"
 readonly log=logs/install.log driver=$PWD/tdengine-client/driver
+[ ! -L venv ] || fail "venv is a link, and what it leads to is not this script's to change: remove the link (rm venv) and run $0 again"
 
 # Prints the stamp of a finished installation of the requirements file $1, or fails where the venv does not work. The
 # stamp has the place of the venv, because a venv that was moved has an activate script that points to the old place.
@@ -264,9 +266,42 @@ download() {
   return 1
 }
 
+# Takes driver/ and examples/ out of the archive $1 into the directory $2, and nothing else: their files, and links to a
+# neighbour. Each is made anew here, so that owner and mode are not the archive's. Status 3: an entry is a device, or its
+# name leads out of the archive.
+unpack() {
+  run 8 venv/bin/python -c '
+import os, posixpath, shutil, sys, tarfile
+
+
+def take(tar, entry, path):
+    os.makedirs(path if entry.isdir() else os.path.dirname(path), exist_ok=True)
+    if entry.isfile() or entry.islnk():
+        mode = 0o755 if entry.mode & 0o100 else 0o644
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            shutil.copyfileobj(tar.extractfile(entry), file)  # of a hard link: the content of what it names in here
+    elif entry.issym():
+        neighbour = posixpath.normpath(entry.linkname)
+        if neighbour not in (".", "..") and "/" not in neighbour:
+            os.symlink(neighbour, path)
+
+
+with tarfile.open(sys.argv[1], "r:gz") as tar:
+    for entry in tar:
+        known = entry.isfile() or entry.isdir() or entry.issym() or entry.islnk()
+        names = [entry.name] + [entry.linkname] * entry.islnk()
+        if not known or any(name.startswith("/") or ".." in name.split("/") for name in names):
+            print("An entry that no client has:", *map(ascii, names))
+            sys.exit(3)
+        parts = [part for part in entry.name.split("/") if part not in ("", ".")][1:]
+        if parts[:1] in (["driver"], ["examples"]) and (len(parts) > 1 or entry.isdir()):
+            take(tar, entry, os.path.join(sys.argv[2], *parts))
+' "$1" "$2"
+}
+
 # Downloads and unpacks the client in logs/client, and moves it to its place when it is whole. Sets reason where it fails.
 fetch_client() {
-  local file name new=logs/client/unpacked
+  local file name status=0 new=logs/client/unpacked
   rm -rf logs/client
   mkdir -p "$new" || return 1
   download "https://downloads.tdengine.com/tdengine-tsdb-oss/$client/$archive" "logs/client/$archive" || return 1
@@ -274,17 +309,25 @@ fetch_client() {
     reason="the download is too small to be the client"
     return 1
   fi
-  if ! run 8 tar -xzf "logs/client/$archive" --no-same-owner --strip-components 1 -C "$new"; then
-    reason="the downloaded archive is damaged, or there is no room to unpack it ($log says which)"
-    return 1
-  fi
+  unpack "logs/client/$archive" "$new" || status=$?
+  case $status in
+    0) ;;
+    3)
+      reason="the downloaded archive is not the client: it has entries that no client has ($log names the first)"
+      return 1
+      ;;
+    *)
+      reason="the downloaded archive is damaged, or there is no room to unpack it ($log says which)"
+      return 1
+      ;;
+  esac
   if [ ! -s "$new/driver/libtaos.so.$client" ]; then
     reason="the downloaded archive has no driver/libtaos.so.$client"
     return 1
   fi
   for file in "$new/driver/"*.so.[0-9]*; do
     name=${file##*/}
-    ln -sf "$name" "$new/driver/${name%%.so.*}.so"
+    ln -sf -- "$name" "$new/driver/${name%%.so.*}.so"
   done
   echo "$client" >"$new/.version"
   if [ -e tdengine-client ]; then mv tdengine-client logs/client/old; fi
@@ -298,6 +341,8 @@ install_client() {
     echo "No native client for $(uname -s) $(uname -m): the demo needs none, as it speaks WebSocket"
   elif client_is_there; then
     echo "tdengine-client/ is up to date"
+  elif [ -L tdengine-client ]; then
+    warn "no native client $client, as tdengine-client is a link, and is left as it is. To get it, remove the link and run $0 again"
   else
     echo "Downloading TDengine's native client $client ..."
     fetching=yes

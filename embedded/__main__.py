@@ -19,6 +19,7 @@ from tornado.netutil import bind_sockets
 
 from embedded.errors import TDengineError
 from embedded.fill import explain, fill
+from embedded.hosts import Hosts
 from embedded.server import Service, make_app
 from embedded.storage import Storage
 
@@ -84,7 +85,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 async def serve(options: argparse.Namespace, storage: Storage) -> None:
     """Answer until SIGINT or SIGTERM; OSError if the port cannot be had."""
     service = Service(storage)
-    server = HTTPServer(make_app(service), max_body_size=256 * 1024 * 1024)
+    server = HTTPServer(make_app(service, Hosts.of(options.address)), max_body_size=256 * 1024 * 1024)
     sockets = bind_sockets(options.port, options.address)
     server.add_sockets(sockets)
     port = sockets[0].getsockname()[1]

@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from embedded import VERSION, errors, rest
 from embedded.engine import USER, Prepared, Result, Session, Update
 from embedded.errors import TDengineError, unsupported
+from embedded.hosts import GuardedApplication, Hosts
 from embedded.inserting import TABLE_NAME, BindField
 from embedded.prepared import LegacyStatement, Statement
 from embedded.protocol import binds, blocks, frames
@@ -70,10 +71,6 @@ class SocketHandler(WebSocketHandler):
         self.results: dict[int, Result] = {}
         self.statements: dict[int, Statement] = {}
         self._statement_ids = itertools.count(1)
-
-    def check_origin(self, origin: str) -> bool:
-        """Pages of other sites may not connect; taosws sends no Origin."""
-        return origin.split("://")[-1] == self.request.headers.get("Host")
 
     async def open(self, *args: str, **kwargs: str) -> None:
         self.set_nodelay(True)
@@ -520,10 +517,10 @@ def _credentials(request: HTTPServerRequest) -> tuple[str, str]:
     return user, password
 
 
-def make_app(service: Service) -> Application:
-    """The routes of the server."""
+def make_app(service: Service, hosts: Hosts | None = None) -> Application:
+    """The routes of the server; without `hosts`, of one on loopback."""
     shared = {"service": service}
-    return Application(
+    return GuardedApplication(
         [
             (r"/ws", SocketHandler, shared),
             (r"/rest/ws", SocketHandler, shared),
@@ -531,6 +528,7 @@ def make_app(service: Service) -> Application:
             (r"/rest/sql/([^/]+)", RestHandler, shared),
             (r"/-/ping", PingHandler),
         ],
+        hosts or Hosts(),
         websocket_max_message_size=256 * 1024 * 1024,
         log_function=lambda handler: None,
     )

@@ -91,7 +91,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    head = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     writer.write(f"{head}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
     assert b"101" in await reader.readuntil(b"\r\n\r\n")
     return reader, writer
@@ -152,7 +152,7 @@ def honest(server: EmbeddedServer, stop: threading.Event, waits: list[float], fa
 def http_request(body: bytes, path: str = "/rest/sql") -> bytes:
     """A whole HTTP request that closes its connection."""
     token = base64.b64encode(b"root:taosdata").decode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic {token}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {token}\r\n"
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

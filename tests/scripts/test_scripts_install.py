@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from script_helpers import ROOT, Checkout, is_alive, make_checkout, use_python, wait_until
+from script_helpers import ROOT, Checkout, Result, is_alive, make_checkout, use_python, wait_until
 
 MODULES = "duckdb perspective pyarrow sqlglot taosrest taosws tornado"
 PACKAGES = {"taos-ws-py": "0.7.0", "perspective-python": "5.6.1", "tornado": "6.6.1"}
@@ -61,6 +62,9 @@ VERSION = "3.4.2.8"
 URL = f"https://downloads.tdengine.com/tdengine-tsdb-oss/{VERSION}/tdengine-tsdb-oss-client-{VERSION}-linux-{{}}.tar.gz"
 ONLY_PYTHON = ("--no-client", "--no-profile")
 DRIVER = "tdengine-client/driver"
+TOP = f"tdengine-tsdb-oss-client-{VERSION}"
+LIBRARY = f"libtaos.so.{VERSION}"
+USTAR, GNU, PAX = tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT
 
 
 def make_checkout_to_install(directory: Path) -> Checkout:
@@ -114,20 +118,47 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(directory, f"libtaos.so.{VERSION}", f"libtaosnative.so.{VERSION}", "vercomp.txt")
 
 
-def make_archive(directory: Path, *files: str, size: int = 1_000_000) -> Path:
+def make_archive(
+    directory: Path, *files: str, size: int = 1_000_000, more: Sequence[tarfile.TarInfo] = (), format: int = PAX
+) -> Path:
+    """An archive with these files in driver/, full of noise, and more entries after them."""
     archive = directory / "client.tar.gz"
-    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+    with tarfile.open(archive, "w:gz", compresslevel=1, format=format) as tar:
         for file in files:
-            member = tarfile.TarInfo(f"tdengine-tsdb-oss-client-{VERSION}/driver/{file}")
-            member.size = size
-            tar.addfile(member, io.BytesIO(b"\x7fELF" + os.urandom(size)))
+            tar.addfile(entry(f"{TOP}/driver/{file}", size=size), io.BytesIO(b"\x7fELF" + os.urandom(size)))
+        for member in more:
+            tar.addfile(member, io.BytesIO(b"?" * member.size))
     return archive
+
+
+def entry(name: str, **attributes: Any) -> tarfile.TarInfo:
+    """What an archive says of a file of one byte, or of something else that is described."""
+    member = tarfile.TarInfo(name)
+    for attribute, value in ({"size": 0 if "type" in attributes else 1} | attributes).items():
+        setattr(member, attribute, value)
+    return member
+
+
+def link(name: str, to: str, hard: bool = False) -> tarfile.TarInfo:
+    """What an archive says of a link."""
+    return entry(name, type=tarfile.LNKTYPE if hard else tarfile.SYMTYPE, linkname=to)
 
 
 def offer(checkout: Checkout, archive: Path) -> None:
     """Let curl download the archive."""
     find_output = 'while [ $# -gt 0 ]; do if [ "$1" = --output ]; then to=$2; fi; shift; done'
     checkout.stub("curl", f'{find_output}; cp {shlex.quote(str(archive))} "$to"')
+
+
+def tree(directory: Path) -> dict[str, str]:
+    """All that is in a directory: files with how they begin, links with where they lead, devices."""
+    found = {}
+    for path in directory.rglob("*"):
+        if path.is_symlink():
+            found[str(path.relative_to(directory))] = f"-> {os.readlink(path)}"
+        elif not path.is_dir():
+            found[str(path.relative_to(directory))] = repr(path.read_bytes()[:4]) if path.is_file() else "a device"
+    return found
 
 
 def site_packages(checkout: Checkout) -> Path:
@@ -245,6 +276,32 @@ def test_a_venv_of_the_users_own_is_kept(installed: Checkout) -> None:
     (installed.path / "venv/mine").touch()
     assert installed.run("./install.sh", *ONLY_PYTHON).status == 0
     assert (installed.path / "venv/mine").exists()
+
+
+@pytest.mark.parametrize("damage", [None, lose_python, lose_everything, lose_the_stamp])
+def test_a_venv_that_is_a_link_is_refused_and_what_it_leads_to_is_left_alone(
+    installed: Checkout, damage: Callable[[Checkout], None] | None
+) -> None:
+    (installed.path / "venv/mine").touch()
+    if damage is not None:
+        damage(installed)
+    elsewhere = installed.path.parent / "elsewhere"
+    (installed.path / "venv").rename(elsewhere)
+    (installed.path / "venv").symlink_to(elsewhere)
+    before = tree(elsewhere)
+    result = installed.run("./install.sh", *ONLY_PYTHON)
+    assert result.status == 1
+    assert "venv is a link" in result.error()
+    assert "remove the link (rm venv) and run ./install.sh again" in result.err
+    assert tree(elsewhere) == before
+    assert installed.calls("pip") == []
+    assert (installed.path / "venv").readlink() == elsewhere
+
+
+def test_a_venv_that_is_a_link_to_nowhere_makes_nothing_there(checkout: Checkout) -> None:
+    (checkout.path / "venv").symlink_to("../nowhere")
+    assert "venv is a link" in checkout.run("./install.sh", *ONLY_PYTHON).error()
+    assert not (checkout.path.parent / "nowhere").exists()
 
 
 def test_without_python3_one_line_says_what_to_install(checkout: Checkout) -> None:
@@ -451,6 +508,185 @@ def test_a_failed_download_is_one_line_that_says_what_does_not_work_and_the_rest
     assert not (installed.path / "tdengine-client").exists()
     assert not (installed.path / "logs/client").exists()
     assert profiles(installed) == {}
+
+
+def install_archive(checkout: Checkout, *entries: tarfile.TarInfo, format: int = PAX) -> tuple[Result, dict[str, str]]:
+    """Install a client that has these entries besides its library: what is said of it, and what it has brought.
+
+    `{around}` in them is the directory around the checkout, which may not change, nor the checkout but for its logs.
+    """
+    around = checkout.path.parent
+    placed = [
+        member.replace(
+            name=member.name.replace("{around}", str(around)),
+            linkname=member.linkname.replace("{around}", str(around)),
+            deep=False,
+        )
+        for member in entries
+    ]
+    (around / "victim").write_text("mine")
+    checkout.env["PYTHONDONTWRITEBYTECODE"] = "1"
+    (around / "archive").mkdir()
+    offer(checkout, make_archive(around / "archive", LIBRARY, more=placed, format=format))
+    before = tree(around)
+    result = checkout.run("./install.sh", "--no-profile")
+    own = f"{checkout.path.name}/tdengine-client/", f"{checkout.path.name}/logs/", "calls"
+    after = tree(around)
+    assert {name for name in after if not name.startswith(own)} == {name for name in before if not name.startswith(own)}
+    assert all(after[name] == before[name] for name in before if not name.startswith(own))
+    assert not (checkout.path / "logs/client").exists()
+    return result, tree(checkout.path / "tdengine-client")
+
+
+CLIENT = {f"driver/{LIBRARY}": repr(b"\x7fELF"), "driver/libtaos.so": f"-> {LIBRARY}", ".version": repr(b"3.4.")}
+"""What an archive with nothing but the library brings."""
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry("{around}/planted")],
+        [entry("{around}/victim")],
+        [entry("../planted")],
+        [entry(f"{TOP}/../../planted")],
+        [entry(f"{TOP}/driver/../../../planted")],
+        [entry(f"{TOP}/driver/..", type=tarfile.DIRTYPE)],
+        [entry(f"./{TOP}/examples/./../../planted")],
+        [link(f"{TOP}/driver/x", "{around}/victim", hard=True)],
+        [link(f"{TOP}/driver/x", "../../victim", hard=True)],
+        [link(f"{TOP}/driver/x", f"{TOP}/../../victim", hard=True), entry(f"{TOP}/driver/x")],
+        [entry(f"{TOP}/driver/x", type=tarfile.FIFOTYPE)],
+        [entry(f"{TOP}/driver/x", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
+        [entry(f"{TOP}/bin/x", type=tarfile.BLKTYPE, devmajor=1, devminor=3)],
+    ],
+)
+def test_an_archive_that_leads_out_of_its_folder_or_has_devices_is_refused(
+    installed: Checkout, entries: list[tarfile.TarInfo]
+) -> None:
+    result, brought = install_archive(installed, *entries)
+    assert result.status == 0
+    assert "no native client, as the downloaded archive is not the client: it has entries that no client has" in (
+        result.error()
+    )
+    assert "An entry that no client has: " in (installed.path / "logs/install.log").read_text().splitlines()[-1]
+    assert brought == {}
+
+
+@pytest.mark.parametrize(
+    ("entries", "more"),
+    [
+        ([entry(f"{TOP}/bin/taos"), entry(f"{TOP}/install_client.sh"), entry(f"{TOP}/driver.txt")], {}),
+        ([entry(f"{TOP}/package.tar.gz"), entry(f"{TOP}/examples/inner.tar.gz")], {"examples/inner.tar.gz": "?"}),
+        ([entry("driver/x"), entry("planted"), entry(f"other/{TOP}/driver/x"), entry(TOP)], {}),
+        ([entry(f"{TOP}/examples"), entry(f"{TOP}/driver")], {}),
+        ([link(f"{TOP}/.version", "../../../../victim")], {}),
+        ([link(TOP, "..")], {}),
+        ([link(f"{TOP}/examples", ".."), entry(f"{TOP}/examples/x")], {"examples/x": "?"}),
+        ([link(f"{TOP}/driver/x", "{around}/victim"), entry(f"{TOP}/driver/x")], {"driver/x": "?"}),
+        ([link(f"{TOP}/driver/x", "{around}"), entry(f"{TOP}/driver/x/victim")], {"driver/x/victim": "?"}),
+        ([link(f"{TOP}/driver/x", "../../../../.."), entry(f"{TOP}/driver/x/victim")], {"driver/x/victim": "?"}),
+        ([link(f"{TOP}/driver/x", "."), link(f"{TOP}/driver/y", "x/.."), link(f"{TOP}/driver/z", "..")], {}),
+        (
+            [link(f"{TOP}/driver/a", "b"), link(f"{TOP}/driver/b", ".."), entry(f"{TOP}/driver/b/c")],
+            {"driver/a": "-> b", "driver/b/c": "?"},
+        ),
+        ([link(f"{TOP}/examples/x", "../driver"), link(f"{TOP}/driver/x", "../examples/y")], {}),
+    ],
+)
+def test_nothing_is_taken_but_driver_and_examples_and_no_link_but_to_a_neighbour(
+    installed: Checkout, entries: list[tarfile.TarInfo], more: dict[str, str]
+) -> None:
+    result, brought = install_archive(installed, *entries)
+    assert (result.status, result.err) == (0, "")
+    assert brought == CLIENT | {name: repr(b"?") if what == "?" else what for name, what in more.items()}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [link(f"{TOP}/driver/x", "y"), entry(f"{TOP}/driver/x")],
+        [link(f"{TOP}/driver/x", "y"), entry(f"{TOP}/driver/x/z")],
+        [entry(f"{TOP}/driver/{LIBRARY}")],
+        [link(f"{TOP}/driver/x", "no/such/entry", hard=True)],
+        [link(f"{TOP}/driver/x", "y"), link(f"{TOP}/driver/y", f"{TOP}/driver/x", hard=True)],
+    ],
+)
+def test_an_archive_that_contradicts_itself_is_damaged(installed: Checkout, entries: list[tarfile.TarInfo]) -> None:
+    result, brought = install_archive(installed, *entries)
+    assert "the downloaded archive is damaged" in result.error()
+    assert brought == {}
+
+
+def test_owner_and_mode_are_not_the_archives(installed: Checkout) -> None:
+    attributes = {"uid": 4711, "gid": 4711, "uname": "nobody", "gname": "nogroup"}
+    modes = {"all": 0o7777, "setuid": 0o4755, "setgid": 0o2644, "closed": 0o000, "open": 0o666}
+    files = [entry(f"{TOP}/driver/{name}", mode=mode, **attributes) for name, mode in modes.items()]
+    folder = entry(f"{TOP}/examples/folder", type=tarfile.DIRTYPE, mode=0o7777, **attributes)
+    result, _ = install_archive(installed, *files, folder)
+    assert result.err == ""
+    client = installed.path / "tdengine-client"
+    found = {path.name: path.stat() for path in [*client.glob("driver/*"), *client.glob("examples/*")]}
+    assert {(stat.st_uid, stat.st_gid) for stat in found.values()} == {(os.getuid(), os.getgid())}
+    assert [found[name].st_mode & 0o7111 for name in (*modes, "folder")] == [0o111, 0o111, 0, 0, 0, 0o111]
+
+
+@pytest.mark.parametrize("top", [TOP, f"./{TOP}"])
+@pytest.mark.parametrize("format", [USTAR, GNU, PAX])
+def test_what_a_client_may_have_is_taken(installed: Checkout, top: str, format: int) -> None:
+    result, brought = install_archive(
+        installed,
+        entry(top, type=tarfile.DIRTYPE),
+        entry(f"{top}/examples/c", type=tarfile.DIRTYPE),
+        entry(f"{top}/examples/c/demo.c"),
+        entry(f"{top}/examples/{'a long name ' * 9}/ä\n.c"),
+        link(f"{top}/driver/libtaos.so.1", f"./{LIBRARY}"),
+        entry(f"{top}/driver/-x.so.1"),
+        link(f"{top}/examples/copy.c", f"{top}/examples/c/demo.c", hard=True),
+        format=format,
+    )
+    assert (result.status, result.err) == (0, "")
+    assert brought == CLIENT | {
+        "examples/c/demo.c": repr(b"?"),
+        f"examples/{'a long name ' * 9}/ä\n.c": repr(b"?"),
+        "driver/libtaos.so.1": f"-> {LIBRARY}",
+        "driver/-x.so.1": repr(b"?"),
+        "driver/-x.so": "-> -x.so.1",
+        "examples/copy.c": repr(b"?"),
+    }
+
+
+def test_an_archive_that_tar_has_made_is_taken(installed: Checkout, tmp_path: Path) -> None:
+    """With whichever tar this machine has; to unpack it, none is needed."""
+    (installed.path.parent / "tools/tar").unlink()
+    driver = tmp_path / TOP / "driver"
+    driver.mkdir(parents=True)
+    (driver / LIBRARY).write_bytes(b"\x7fELF" + os.urandom(1_000_000))
+    (driver / "libtaos.so.1").symlink_to(LIBRARY)
+    (driver / "same").hardlink_to(driver / LIBRARY)
+    (driver.parent / "bin").mkdir()
+    archive = tmp_path / "client.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", tmp_path, TOP], check=True)
+    offer(installed, archive)
+    assert installed.run("./install.sh", "--no-profile").err == ""
+    same = {"driver/libtaos.so.1": f"-> {LIBRARY}", "driver/same": repr(b"\x7fELF")}
+    assert tree(installed.path / "tdengine-client") == CLIENT | same
+
+
+def test_a_client_that_is_a_link_is_left_as_it_is(installed: Checkout, archive: Path) -> None:
+    offer(installed, archive)
+    elsewhere = installed.path.parent / "elsewhere"
+    (elsewhere / "driver").mkdir(parents=True)
+    (elsewhere / ".version").write_text("3.3.5.0\n")
+    (installed.path / "tdengine-client").symlink_to(elsewhere)
+    for there in (True, False):
+        result = installed.run("./install.sh", "--no-profile")
+        assert result.status == 0
+        assert "tdengine-client is a link, and is left as it is" in result.error()
+        assert (installed.path / "tdengine-client").readlink() == elsewhere
+        assert tree(elsewhere) == ({".version": repr(b"3.3.")} if there else {})
+        if there:
+            shutil.rmtree(elsewhere)
+    assert installed.calls("curl") == []
 
 
 def test_a_failed_download_leaves_the_client_that_was_there(installed: Checkout) -> None:
