@@ -71,11 +71,16 @@ class Part:
             self.process.wait()
 
 
-def history_workers(server: Part) -> list[int]:
-    """The process ids of a server's history workers."""
+def children_of(server: Part, module: str) -> list[int]:
+    """The process ids of a server's children that run this module."""
     pid = server.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in children if b"history.worker" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [int(each) for each in children if module.encode() in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def history_workers(server: Part) -> list[int]:
+    """The process ids of a server's history workers."""
+    return children_of(server, "history.worker")
 
 
 @contextmanager
