@@ -132,7 +132,7 @@ async def main(options: argparse.Namespace) -> None:
     access = Access.made(options.address, options.allow_origin, options.no_token)
     offenders = Offenders()
     live = Live(server, options.name, options.limit, options.engine_memory, options.engine_timeout, offenders)
-    pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options))
+    pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options), offenders)
     app = make_app(live, pool, options, status, access)
     try:
         app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)

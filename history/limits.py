@@ -8,6 +8,9 @@ MAX_GROUPS = 50_000
 MAX_VALUES = 1_000_000
 """Values of one answer, of one pivot, and of all pivots that are held: some 50 MB."""
 
+MAX_ANSWER_BYTES = 2**22
+"""Bytes of one answer: what the server holds for a viewer that has not read it yet."""
+
 MAX_LEVELS = 6
 """Columns that can be grouped by."""
 

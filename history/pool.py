@@ -5,6 +5,8 @@ question that takes too long ends its worker, which is replaced; one that nobody
 """
 
 import asyncio
+import logging
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -14,9 +16,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from history.turns import Turns
 from protocol.messages import failure, parse
 from protocol.pipe import encode_message, read_message
-from protocol.viewer import Viewer
+from protocol.viewer import Offenders, Viewer
+
+log = logging.getLogger("perspective_server")
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,6 +30,12 @@ MAX_QUEUED = 64
 
 GRACE_SECONDS = 1.0
 """How long a worker may go on with a question that nobody waits for any more."""
+
+NEARLY_SECONDS = 0.1
+"""How long such a one is waited for: most are done by then, and to begin another worker takes longer."""
+
+ENDED_BY_OTHERS = {-signal.SIGKILL, -signal.SIGTERM}
+"""How a process ends that no question can have ended."""
 
 
 class Session:
@@ -55,7 +66,7 @@ class Session:
         """Forget the viewer; what is being asked for it is given up."""
         self.closed = True
         self.task.cancel()
-        self.pool.forget(self.number)
+        self.pool.forget(self)
 
     async def _answer(self) -> None:
         while True:
@@ -120,22 +131,28 @@ class Worker:
         if self.knows.pop(session, None) is not None:
             self.gone.append(session)
 
-    async def end(self) -> None:
-        """End the process."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
+    async def end(self) -> int:
+        """End the process. How it has ended, which may have been before."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+        return await self.process.wait()
 
 
 class HistoryPool:
     """The workers, begun when they are needed, or in place of one that was ended. `options` are worker.py's."""
 
-    def __init__(self, workers: int, timeout: int, options: Sequence[str]) -> None:
+    def __init__(self, workers: int, timeout: int, options: Sequence[str], offenders: Offenders | None = None) -> None:
+        self.workers = workers
         self.timeout = timeout
         self.options = [*options, f"--timeout={timeout}"]
-        self.room = asyncio.Semaphore(workers)
+        self.offenders = offenders or Offenders()
+        self.turns = Turns(workers)
+        self.given_up: list[asyncio.Future[bytes]] = []
+        """Questions that nobody waits for any more, which keep their workers a little longer."""
         self.free: list[Worker] = []
         self.everyone: set[Worker] = set()
+        self.beginning = 0
         self.closed = False
 
     def over(self, period: str) -> "Over":
@@ -144,34 +161,57 @@ class HistoryPool:
 
     async def ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
         """The answer to a question, or the error that says why there is none. Waits for its turn."""
-        await self.room.acquire()
+        await self.turns.take(session.viewer)
         asking = asyncio.ensure_future(self._ask(session, message, entity, now))
-        asking.add_done_callback(lambda _: self.room.release())
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(GRACE_SECONDS, asking.cancel)
+            self._give_up(asking)
             raise
+        finally:
+            self.turns.give_back(session.viewer)
+
+    def _give_up(self, asking: "asyncio.Future[bytes]") -> None:
+        """Nobody waits for this any more: its turn is over, and soon its worker is ended, if it is not done by then."""
+        self.given_up.append(asking)
+        asking.add_done_callback(self.given_up.remove)
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, asking.cancel)
+        if len(self.given_up) > self.workers:
+            self.given_up[0].cancel()
 
     async def _ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
-        worker = await self._worker(session)
+        if self.offenders.away(session.viewer):
+            return failure(message, self.offenders.reason)
+        try:
+            worker = await self._worker(session)
+        except OSError as error:
+            return failure(message, f"no process can be begun to answer this ({error.strerror}): ask again")
         try:
             answer = await asyncio.wait_for(worker.ask(session, message, entity, now), self.timeout)
         except (asyncio.CancelledError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
             self.everyone.discard(worker)
-            await worker.end()
+            status = await worker.end()
             await self.warm()
             if isinstance(error, asyncio.CancelledError):
                 raise
+            if status not in ENDED_BY_OTHERS:
+                log.warning("a history worker has ended (%d): another takes its place", status)
+                self.offenders.note(session.viewer)
             slow = f"this took longer than {self.timeout} s: narrow the time range, or group by fewer columns"
             return failure(
                 message, slow if isinstance(error, TimeoutError) else "what was to answer has ended: ask again"
             )
-        self.free.append(worker)
+        if len(self.free) < self.workers:
+            self.free.append(worker)
+        else:
+            self.everyone.discard(worker)
+            await worker.end()
         return answer
 
     async def _worker(self, session: Session) -> Worker:
         """A free worker, if there is one then one that knows the session; else a new one."""
+        if not self.free and self.given_up:
+            await asyncio.wait(self.given_up, timeout=NEARLY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self.free:
             known = [each for each in self.free if session.number in each.knows]
             worker = (known or self.free)[-1]
@@ -181,25 +221,32 @@ class HistoryPool:
 
     async def warm(self) -> None:
         """Have a free worker, so that the next who asks need not wait for it: it takes as long as an answer may."""
-        if not (self.free or self.closed):
+        if self.free or self.closed or self.beginning or len(self.everyone) >= self.workers:
+            return
+        with suppress(OSError):
             self.free.append(await self._begin())
 
     async def _begin(self) -> Worker:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "history.worker", *self.options),
-            cwd=ROOT,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        self.beginning += 1
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "history.worker", *self.options),
+                cwd=ROOT,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        finally:
+            self.beginning -= 1
         worker = Worker(process)
         self.everyone.add(worker)
         return worker
 
-    def forget(self, session: int) -> None:
+    def forget(self, session: Session) -> None:
         """No worker needs to know this session any more, once it has nothing to do for it."""
+        self.turns.forget(session.viewer)
         for worker in self.free:
-            worker.forget(session)
+            worker.forget(session.number)
 
     async def close(self) -> None:
         """End all workers."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import perspective
 
+from history import limits
 from history.cache import Cache
 from history.database import Database
 from history.errors import HistoryError
@@ -57,6 +58,8 @@ class Session:
         if name.startswith("view_") and request.entity_id not in self.reported.handler.views:
             return failure(message, "this view is not open any more")  # Perspective's own answer would be a panic.
         answer = bytes(self.server.handle_request(message))
+        if len(answer) > limits.MAX_ANSWER_BYTES:
+            return failure(message, "that is more than one answer may have: ask for fewer rows or columns at a time")
         error = self.reported.error
         if error is None:
             return answer

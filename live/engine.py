@@ -23,7 +23,7 @@ from protocol.messages import encoded, failure, parse, response
 from protocol.pipe import answers, read_blocking, write_message
 from tdengine.command_line import Parser, positive
 
-MAX_ANSWER_BYTES = 2**25
+MAX_ANSWER_BYTES = 2**24
 """How long one answer may be: what the server has to hold for a viewer until it is sent."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,12 @@ class Target:
         finally:
             connection.close()
 
-    async def connect(self, path: str = "/websocket", **headers: str) -> WebSocketClientConnection:
-        address = f"ws://127.0.0.1:{self.port}{path}"
-        return await websocket_connect(HTTPRequest(address, headers=headers), max_message_size=2**26)
+    async def connect(
+        self, path: str = "/websocket", source: str = "127.0.0.1", **headers: str
+    ) -> WebSocketClientConnection:
+        """A websocket, from an address of this machine's."""
+        asked = HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=headers, network_interface=source)
+        return await websocket_connect(asked, max_message_size=2**26)
 
     def ask(self, *messages: bytes | str, path: str = "/websocket") -> list[bytes | None]:
         """The answers to messages on one websocket, one each; None from where on it was closed."""
@@ -86,9 +90,9 @@ async def drain(websocket: WebSocketClientConnection) -> None:
         pass
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    folder: Path = tmp_path_factory.mktemp("attacks")
+@contextmanager
+def demo(folder: Path) -> Iterator[Target]:
+    """A running demo, its output in files of the folder."""
     taos, port = free_port(), free_port()
     parts = [Part(folder / "embedded.log", "-m", "embedded", "--port", str(taos))]
     parts[0].says("listening")
@@ -97,12 +101,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     options = ["--port", str(port), "--history-timeout", "2"]
     parts.append(Part(folder / "server.log", "perspective_server.py", *options, *shared))
     address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000)
-    target = Target(taos, port, parts[-1], Viewer(address))
-    yield target
-    target.honest.close()
-    for part in reversed(parts):
-        part.kill()
+    try:
+        eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000)
+        target = Target(taos, port, parts[-1], Viewer(address))
+        yield target
+        target.honest.close()
+    finally:
+        for part in reversed(parts):
+            part.kill()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with demo(tmp_path_factory.mktemp("attacks")) as target:
+        yield target
 
 
 @pytest.fixture

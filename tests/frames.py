@@ -44,10 +44,10 @@ def filter_by(column: str, op: str, *values: bytes) -> bytes:
     return delimited(4, content + b"".join(delimited(3, value) for value in values))
 
 
-def handshake(port: int) -> bytes:
+def handshake(port: int, path: str = "/websocket") -> bytes:
     """The request for a websocket."""
     return (
-        f"GET /websocket HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ).encode()
 

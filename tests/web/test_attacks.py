@@ -6,9 +6,9 @@ import os
 import random
 import signal
 import socket
+import statistics
 import time
 import urllib.parse
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,10 +18,11 @@ from typing import Any
 import perspective
 import pytest
 from tornado.httpclient import HTTPClientError
-from tornado.websocket import WebSocketClosedError
+from tornado.websocket import WebSocketClientConnection
 
 from attacked import COLUMNS, Target, leave, resident_kib
 from frames import VIEWING, config, delimited, filter_by, handshake, make_view, masked, request, varint
+from fuzz import attacks
 from parts import Part, free_port, get_json, history_workers, stopped
 from viewers import Viewer, Watched, chromium
 from waiting import eventually
@@ -374,60 +375,91 @@ def test_frames_that_break_the_websocket_protocol_end_that_websocket_only(target
 
 
 @pytest.mark.alone
-def test_fuzzed_requests(target: Target) -> None:
-    """Some ten thousand: valid ones with bytes changed, cut, joined, and noise; seeded."""
-    chance = random.Random(6)
-    names = [*COLUMNS, "nothing", ""]
+@pytest.mark.parametrize("path", ["/websocket", "/history?range=1m"])
+def test_fuzzed_requests(target: Target, path: str) -> None:
+    """Some thousand of all kinds, with all numbers; seeded. `python tests/fuzz.py` goes on for as long as one likes."""
+    end = time.monotonic() + 8
+    seen, memory = asyncio.run(attacks(target, path, 6, lambda: time.monotonic() < end))
+    assert all(seen[what] > 100 for what in ("refused", "answered", "closed")), seen
+    for pid, (first, now, _) in memory.sizes.items():
+        assert memory.names[pid] == "live.engine" or now - first < 64 or first < 40, (memory.names[pid], first, now)
+    assert target.server.process.pid in memory.alive
 
-    def body() -> bytes:
-        made = config(columns=chance.sample(names, chance.randint(0, 4)))
-        for _ in range(chance.randint(0, 3)):
-            value = chance.choice(
-                [b"\x08\x01", b"\x21" + b"\xff" * 8, b"\x32\x03abc", b"\x38\x00", b"\x21" + b"\0" * 8]
-            )
-            op = chance.choice(sorted(FILTER_OPS))
-            made += filter_by(chance.choice(names), op, *[value] * chance.randint(0, 2))
-        for _ in range(chance.randint(0, 2)):
-            made += delimited(5, delimited(1, chance.choice(names).encode()) + b"\x10" + varint(chance.randint(0, 9)))
-        return made
 
-    def message() -> bytes:
-        view = chance.choice(["a", "b", "c"])
-        number = chance.choice([*VIEWING, 6, 6, 11, 16])
-        viewport = delimited(
-            1, b"\x08" + varint(chance.randint(0, 2000)) + b"\x18" + varint(chance.randint(0, 2**32 - 1))
-        )
-        whole = make_view(view, body()) if number == 6 else request(number, chance.choice([b"", viewport]), view)
-        changed = bytearray(whole)
-        for _ in range(chance.choice([*[0] * 9, 1, 1, 3])):
-            changed[chance.randrange(len(changed))] = chance.randrange(256)
-        return bytes(changed[: chance.choice([*[None] * 15, chance.randrange(len(changed))])])
+@pytest.mark.alone
+def test_viewers_of_history_that_read_nothing_hold_little(target: Target) -> None:
+    """Twenty of them, each asking again and again for as many rows as an answer may have, with the smallest of buffers.
 
-    async def attack(frames: int) -> Counter[str]:
-        """Send eight at a time and a question; come back whenever the websocket has been closed instead of answered."""
-        seen: Counter[str] = Counter()
-        while seen.total() < frames:
-            websocket = await target.connect()
-            while True:
-                with suppress(WebSocketClosedError):
-                    for each in [*(message() for _ in range(8)), request(3, b"", "", 999)]:
-                        await websocket.write_message(each, binary=True)
-                while (answer := await asyncio.wait_for(websocket.read_message(), 20)) is not None:
-                    assert isinstance(answer, bytes)
-                    if answer.startswith(b"\x08" + varint(999)):
-                        break
-                    seen["refused" if b"read-only" in answer else "answered"] += 1
-                if answer is None:
-                    seen["closed"] += 1
-                    break
-        return seen
+    They go on answering pings, as what they are sent is more than their buffers hold, and they never look.
+    """
+    before = resident_kib(target.server.process.pid)
+    stuck = []
+    for number in range(20):
+        attacker = socket.socket()
+        attacker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        attacker.connect(("127.0.0.1", target.port))
+        view = f"unread{number}"
+        attacker.sendall(handshake(target.port, "/history?range=all") + masked(make_view(view, table="stocks_values")))
+        rows = delimited(1, b"\x08\x00\x18" + varint(20_000))
+        attacker.sendall(masked(request(16, rows, view)) * 50)
+        stuck.append(attacker)
+    closed, most = 0, 0
+    end = time.monotonic() + 40
+    while closed < len(stuck) and time.monotonic() < end:
+        most = max(most, resident_kib(target.server.process.pid) - before)
+        closed = target.server.output.count("does not read: disconnected")
+        assert get_json(target.address + "/status")[0] == 200
+    for attacker in stuck:
+        attacker.close()
+    assert closed >= len(stuck)
+    assert most < 20 * 5 * 1024
 
-    async def all_attacks() -> Counter[str]:
-        return sum(await asyncio.gather(*(attack(3000) for _ in range(4))), Counter())
 
-    seen = asyncio.run(all_attacks())
-    assert seen.total() >= 12_000
-    assert all(seen[what] > 1000 for what in ("refused", "answered", "closed")), seen
+@pytest.mark.alone
+def test_who_ends_workers_slows_nobody_else(target: Target) -> None:
+    """As long as one asks questions that end their workers, until that one is turned away, and after that."""
+
+    async def look(websocket: WebSocketClientConnection, times: list[float], number: int) -> None:
+        began = time.monotonic()
+        for message in (
+            make_view(f"look{number}", config(group_by=["ticker"], columns=["open"]), table="stocks_values"),
+            request(16, delimited(1, b"\x08\x00\x18\x20"), f"look{number}"),
+            request(11, b"", f"look{number}"),
+        ):
+            await websocket.write_message(message, binary=True)
+            assert await asyncio.wait_for(websocket.read_message(), 10) is not None
+        times.append(time.monotonic() - began)
+
+    async def harm(websocket: WebSocketClientConnection) -> int:
+        """Stop each worker in turn while a question of this one's is at it, and let it end as if by that."""
+        ended = 0
+        while ended < 3:
+            workers = history_workers(target.server)
+            with stopped(workers):
+                await websocket.write_message(request(8, b"", "stocks_values"), binary=True)
+                await asyncio.sleep(0.05)
+                for worker in workers:
+                    os.kill(worker, signal.SIGSEGV)
+            ended += 1
+            await asyncio.sleep(0.2)
+        while await asyncio.wait_for(websocket.read_message(), 20) is not None:
+            pass
+        return websocket.close_code or 0
+
+    async def attack() -> None:
+        honest, killer = await target.connect("/history?range=1m"), await target.connect("/history", source="127.0.0.9")
+        calm: list[float] = []
+        harmed: list[float] = []
+        for number in range(30):
+            await look(honest, calm, number)
+        code = asyncio.ensure_future(harm(killer))
+        for number in range(30, 90):
+            await look(honest, harmed, number)
+        assert await code == 1008
+        assert statistics.median(harmed) < 2 * statistics.median(calm)
+        await leave(honest)
+
+    asyncio.run(attack())
 
 
 @pytest.mark.alone
