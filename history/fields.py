@@ -45,6 +45,12 @@ AGGREGATES: dict[str, dict[str, str]] = {
 KEEPS_TYPE = {"first", "last", "min", "max", "mode"}
 """The aggregates whose values are of the column's own type."""
 
+COUNTS = {"count", "approx distinct count"}
+
+OVERFLOWS = {"stddev": 32, "sum": 64, "avg": 64}
+"""The aggregates that TDengine computes in integers, from how many bits of its column on they overflow, without a word:
+STDDEV of INT UNSIGNED is 3.1e9 for values with 1.8e9, SUM of BIGINT UNSIGNED is cut to 64 bits (3.3.7.5)."""
+
 _COMPARISONS = ["==", "!=", ">", ">=", "<", "<="]
 NULLS = ["is null", "is not null"]
 FILTER_OPS = {
@@ -57,13 +63,17 @@ FILTER_OPS = {
 
 
 def kind_of(type_: pa.DataType) -> str:
-    """Perspective's name for an Arrow type. Its integers have 32 bits, so wider ones are its floats."""
+    """Perspective's name for an Arrow type.
+
+    Its own integers have 32 bits, but those of a virtual server's answer are passed on as doubles where they are wider,
+    and shown as integers all the same (5.6.1).
+    """
     if pa.types.is_boolean(type_):
         return "boolean"
     if pa.types.is_timestamp(type_):
         return "datetime"
     if pa.types.is_integer(type_):
-        return "float" if type_.bit_width == 64 or type_ == pa.uint32() else "integer"
+        return "integer"
     return "float" if pa.types.is_floating(type_) else "string"
 
 
@@ -76,11 +86,13 @@ class Field:
     arrow: pa.DataType
     convert: Callable[[Any], Any] | None
     groups: bool = True
+    whole: bool = False
+    """Whether the values, which may be too large for an integer of Arrow's, are whole numbers all the same."""
 
     @property
     def kind(self) -> str:
         """Perspective's name of the type."""
-        return kind_of(self.arrow)
+        return "integer" if self.whole else kind_of(self.arrow)
 
     @property
     def is_time(self) -> bool:

@@ -103,7 +103,7 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """Remember what the view asks for; its time range is settled now."""
         view = self._view(table_name, config)
         view.check()
-        if view.period.end is None and not view.is_pivot:
+        if view.period.end is None:
             view = replace(view, period=replace(view.period, end=self._after_newest(view)))
         self.views[view_name] = view
 

@@ -1,5 +1,6 @@
 """Pivots: a GROUP BY for each level, and the groups of all levels in the order of their tree."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,11 @@ from history.database import Query
 from history.errors import HistoryError
 from history.fields import Field
 from history.view import Group, View
+
+
+def hashable(value: Any) -> Any:
+    """A group's value as a key. NaN, which is not equal to itself, is one group."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
 def order(rows: list[Group], columns: Sequence[tuple[Callable[[Group], Any], str]]) -> None:
@@ -61,11 +67,12 @@ def _level(view: View, query: Query, level: int, most: int) -> list[Group]:
     rows = query(f"SELECT {listed} FROM {view.source.table.at.full_name}{view.where}{grouped} LIMIT {most}")
     return [
         Group(
+            tuple(map(hashable, row[:level])),
             tuple(converted(of, value) for of, value in zip(levels, row[:level], strict=True)),
             tuple(converted(of, value) for (_, of), value in zip(asked, row[level:], strict=False)),
         )
         for row in rows
-    ] or ([Group((), (None,) * len(asked))] if level == 0 else [])
+    ] or ([Group((), (), (None,) * len(asked))] if level == 0 else [])
 
 
 def _ordered(view: View, groups: list[Group]) -> Iterable[Group]:
@@ -79,7 +86,7 @@ def _ordered(view: View, groups: list[Group]) -> Iterable[Group]:
         return lambda group: group.values[at]
 
     def key(level: int) -> Callable[[Group], Any]:
-        return lambda group: group.path[level] if level < len(group.path) else None
+        return lambda group: group.shown[level] if level < len(group.shown) else None
 
     sorts = [(value(of), op) for of, op in view.sorts]
     sorts += [(key(level), "asc") for level in range(len(view.levels))]
@@ -98,7 +105,7 @@ def page(view: View, groups: Sequence[Group], shown: slice) -> bytes:
     depth = len(view.levels)
     found = []
     for group in groups:
-        path = (*group.path, *[None] * (depth - len(group.path)))
+        path = (*group.shown, *[None] * (depth - len(group.shown)))
         found.append(((1 << (depth - len(group.path))) - 1, *path, *group.values))
     columns: list[tuple[str, Field, int]] = []
     if view.rollup == "rollup" and depth:

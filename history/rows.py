@@ -24,8 +24,9 @@ def page(view: View, query: Query, begin: int, rows: int, shown: slice) -> bytes
     where = view.where
     if begin > FAR and (not view.sorts or (view.sorts[0][0] is time and view.sorts[0][1] in ("asc", "desc"))):
         begin, where = _from_time(view, query, begin)
-    if not any(each is time for each, _ in view.sorts):
-        by.append(time.sql)
+    # Rows that are equal in all that they are sorted by have no order, and would come twice or never, page by page.
+    sorted_by = {each.sql for each, _ in view.sorts}
+    by += [name for name in (time.sql, *view.source.table.key_columns) if name not in sorted_by]
     listed = ", ".join(each.select(each.sql) for each in columns) or time.select(time.sql)
     sql = f"SELECT {listed} FROM {view.source.table.at.full_name}{where} ORDER BY {', '.join(by)}"
     found = query(f"{sql} LIMIT {rows} OFFSET {begin}") if rows else []

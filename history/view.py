@@ -11,16 +11,20 @@ import pyarrow as pa
 
 from history import limits
 from history.errors import HistoryError
-from history.fields import AGGREGATES, FILTER_OPS, KEEPS_TYPE, NULLS, Field, Source
+from history.fields import AGGREGATES, COUNTS, FILTER_OPS, KEEPS_TYPE, NULLS, OVERFLOWS, Field, Source
 from history.range import Range
 from tdengine.sql import literal
 
 
 @dataclass
 class Group:
-    """One row of a pivot: its path of group values, from the outermost on, and the values of its columns."""
+    """One row of a pivot: its path of group values, from the outermost on, and the values of its columns.
+
+    The path is of TDengine's own values, which tell groups apart that are shown alike: times of a microsecond, say.
+    """
 
     path: tuple[Any, ...]
+    shown: tuple[Any, ...]
     values: tuple[Any, ...]
     children: "list[Group]" = field(default_factory=list)
 
@@ -145,10 +149,13 @@ class View:
         chosen = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
         if not isinstance(chosen, str) or chosen not in offered:
             raise HistoryError(f"TDengine has no aggregate {str(chosen)[:40]!r} for {of.name!r}")
-        sql = offered[chosen].format(of.sql)
+        bits = of.arrow.bit_width if pa.types.is_integer(of.arrow) else 0
+        overflows = bits and bits >= OVERFLOWS.get(chosen, math.inf)
+        sql = offered[chosen].format(f"CAST({of.sql} AS DOUBLE)" if overflows else of.sql)
         if chosen in KEEPS_TYPE:
             return of.select(sql), of
-        return sql, Field(of.name, sql, pa.float64(), float)
+        whole = chosen in COUNTS or (bool(bits) and chosen in ("sum", "spread"))
+        return sql, Field(of.name, sql, pa.float64(), float, whole=whole)
 
     def check(self) -> None:
         """Raises HistoryError for whatever in the configuration cannot be asked."""

@@ -54,10 +54,15 @@ class Table:
         return f"SELECT {', '.join(expressions)} FROM {self.at.full_name}"
 
     @cached_property
-    def order(self) -> str:
-        """The quoted names of the key's columns besides the timestamp, or nothing: no two rows share a timestamp."""
+    def key_columns(self) -> list[str]:
+        """The key's columns besides the timestamp as SQL names them; none where no two rows share a timestamp."""
         names = [quote(column.name) for column in self.columns[1:] if "KEY" in column.note]
-        return ", ".join([*names, "tbname"] if self.has_tags else names)
+        return [*names, "tbname"] if self.has_tags else names
+
+    @cached_property
+    def order(self) -> str:
+        """The same as ORDER BY takes them, or nothing."""
+        return ", ".join(self.key_columns)
 
     @cached_property
     def key(self) -> Callable[[Row], Any]:
