@@ -22,6 +22,7 @@ from tdengine.errors import TDengineError
 from tdengine.settings import add_options
 from web import assets
 from web.access import Access, NotFound, is_loopback
+from web.export import ExportHandler
 from web.status import Status, StatusHandler
 from web.viewers import HistoryViewer, Viewer
 
@@ -57,12 +58,13 @@ async def perspective_thread(
 def make_app(
     live: Live, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
 ) -> tornado.web.Application:
-    """The page at /, the viewer's assets at /static, the table at /websocket, whole tables at /history, and /status."""
+    """The page at /, the viewer's assets at /static, the table at /websocket, whole tables at /history, /export, /status."""
     viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [
             (r"/websocket", Viewer, {"table": options.name, "sessions": live, **viewers}),
             (r"/history", HistoryViewer, {"sessions": pool.over, **viewers}),
+            (r"/export", ExportHandler, {"taos": taos_options(options)}),
             (r"/status", StatusHandler, {"status": status}),
             *assets.ROUTES,
         ],

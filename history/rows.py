@@ -20,18 +20,25 @@ def page(view: View, query: Query, begin: int, rows: int, shown: slice) -> bytes
     """
     columns = view.columns[shown]
     time = view.source.time
-    by = [f"ABS({each.sql}) {op[:-4]}" if op.endswith("abs") else f"{each.sql} {op}" for each, op in view.sorts]
     where = view.where
     if begin > FAR and (not view.sorts or (view.sorts[0][0] is time and view.sorts[0][1] in ("asc", "desc"))):
         begin, where = _from_time(view, query, begin)
-    # Rows that are equal in all that they are sorted by have no order, and would come twice or never, page by page.
-    sorted_by = {each.sql for each, _ in view.sorts}
-    by += [name for name in (time.sql, *view.source.table.key_columns) if name not in sorted_by]
     listed = ", ".join(each.select(each.sql) for each in columns) or time.select(time.sql)
-    sql = f"SELECT {listed} FROM {view.source.table.at.full_name}{where} ORDER BY {', '.join(by)}"
+    sql = f"SELECT {listed} FROM {view.source.table.at.full_name}{where} ORDER BY {ordered(view)}"
     found = query(f"{sql} LIMIT {rows} OFFSET {begin}") if rows else []
     converted_rows = [tuple(map(converted, columns, row)) for row in found]
     return as_arrow([(each.name, each, at) for at, each in enumerate(columns)], converted_rows)
+
+
+def ordered(view: View) -> str:
+    """What ORDER BY says: what the view is sorted by, and then the whole key.
+
+    Rows that are equal in all that they are sorted by have no order, and would come twice or never, page by page.
+    """
+    by = [f"ABS({each.sql}) {op[:-4]}" if op.endswith("abs") else f"{each.sql} {op}" for each, op in view.sorts]
+    sorted_by = {each.sql for each, _ in view.sorts}
+    by += [name for name in (view.source.time.sql, *view.source.table.key_columns) if name not in sorted_by]
+    return ", ".join(by)
 
 
 def _from_time(view: View, query: Query, begin: int) -> tuple[int, str]:
