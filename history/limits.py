@@ -11,6 +11,9 @@ MAX_VALUES = 1_000_000
 MAX_ANSWER_BYTES = 2**22
 """Bytes of one answer: what the server holds for a viewer that has not read it yet."""
 
+MAX_SUGGESTIONS = 1000
+"""Groups without columns: values of a column to choose from."""
+
 MAX_LEVELS = 6
 """Columns that can be grouped by."""
 

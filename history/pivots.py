@@ -44,11 +44,11 @@ def _tree(view: View, query: Query) -> Iterable[Group]:
     depth = len(view.levels)
     wanted = {"flat": [depth], "total": [0]}.get(view.rollup, range(depth + 1))
     by_path: dict[tuple[Any, ...], Group] = {}
-    most = min(limits.MAX_GROUPS, limits.MAX_VALUES // view.width)
+    most = min(limits.MAX_GROUPS, limits.MAX_VALUES // view.width) if view.asked else limits.MAX_SUGGESTIONS
     for level in wanted:
         found = _level(view, query, level, most + 1 - len(by_path))
         by_path.update((group.path, group) for group in found)
-        if len(by_path) > most:
+        if len(by_path) > most and view.asked:
             raise HistoryError(f"more than {most:,} groups: narrow the time range, or group by fewer columns")
     roots: list[Group] = []
     for path, group in by_path.items():

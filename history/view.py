@@ -43,8 +43,14 @@ class View:
 
     @cached_property
     def columns(self) -> list[Field]:
-        """The fields that are shown: all of TDengine's where the configuration names none."""
-        names = [name for name in self.config.get("columns") or [] if name is not None]
+        """The fields that are shown: all of TDengine's where the configuration names none.
+
+        Groups without columns are just that: what a viewer asks for to suggest a column's values.
+        """
+        named = self.config.get("columns")
+        names = [name for name in named or [] if name is not None]
+        if named == [] and self.config.get("group_by"):
+            return []
         return [self.source.field(name) for name in names or self.source.table.schema.names]
 
     @cached_property
@@ -103,11 +109,17 @@ class View:
             for op, bound in ((">=", self.period.begin), ("<", self.period.end))
             if bound is not None
         ]
-        filters = [self._filter(*each) for each in self.config.get("filter") or []]
+        filters = [self._filter(*each) for each in self.config.get("filter") or [] if self._says_something(*each)]
         if filters:
             joined = " OR " if str(self.config.get("filter_op") or "and").lower() == "or" else " AND "
             bounds.append(f"({joined.join(filters)})")
         return f" WHERE {' AND '.join(bounds)}" if bounds else ""
+
+    def _says_something(self, name: Any, op: Any, value: Any = None) -> bool:
+        """Whether a filter has a value. One that is still to be typed filters nothing, as in Perspective itself."""
+        of = self.source.field(name)
+        nothing = value is None or value == [] or (value == "" and of.kind != "string")
+        return op in NULLS or not nothing
 
     def _filter(self, name: Any, op: Any, value: Any = None) -> str:
         """One filter as SQL. Raises HistoryError."""

@@ -57,6 +57,9 @@ class Session:
         request, name = parse(message)
         if name.startswith("view_") and request.entity_id not in self.reported.handler.views:
             return failure(message, "this view is not open any more")  # Perspective's own answer would be a panic.
+        if name.startswith("view_to_") and (refusal := self._bound(request, getattr(request, name).viewport)):
+            return failure(message, refusal)
+        message = request.SerializeToString()
         answer = bytes(self.server.handle_request(message))
         if len(answer) > limits.MAX_ANSWER_BYTES:
             return failure(message, "that is more than one answer may have: ask for fewer rows or columns at a time")
@@ -64,6 +67,19 @@ class Session:
         if error is None:
             return answer
         return failure(message, str(error) if isinstance(error, HistoryError) else f"history failed: {error!r:.200}")
+
+    def _bound(self, request: Any, viewport: Any) -> str | None:
+        """Say which rows are read where a viewer does not, or why they are not: Perspective's own server would end."""
+        if viewport.HasField("end_row"):
+            return None
+        try:
+            rows = self.reported.handler.view_size(request.entity_id)
+        except HistoryError as error:
+            return str(error)
+        if rows > limits.MAX_ROWS:
+            return f"{rows:,} rows are more than an answer has: export them, or say which"
+        viewport.end_row = rows
+        return None
 
 
 class Worker:

@@ -103,16 +103,9 @@ def pushed_down(config: Message) -> str | None:
     return None
 
 
-def a_part(request: Message, name: str) -> str | None:
-    """Why a question about history is refused, or None: no expressions, and no view is read but by its rows.
-
-    Perspective's virtual server (5.6.1) ends its process on either.
-    """
-    if name == "table_validate_expr":
-        return "history has no expressions"
-    if name.startswith("view_to_") and not request_body(request, name).viewport.HasField("end_row"):
-        return "history is read a part at a time: say which rows"
-    return None
+def without_expressions(_request: Message, name: str) -> str | None:
+    """Why a question about history is refused, or None: Perspective's virtual server (5.6.1) ends its process on it."""
+    return "history has no expressions" if name == "table_validate_expr" else None
 
 
 def anything(_request: Message, _name: str) -> str | None:

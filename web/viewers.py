@@ -12,7 +12,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from protocol.messages import Malformed, Refused
 from protocol.viewer import Viewer as Visitor
 from web.access import Guarded
-from web.gate import MAX_MESSAGE_BYTES, Requests, a_part, pushed_down
+from web.gate import MAX_MESSAGE_BYTES, Requests, pushed_down, without_expressions
 from web.status import Status
 
 log = logging.getLogger("perspective_server")
@@ -184,7 +184,7 @@ class HistoryViewer(Viewer):
         self, sessions: Callable[[str], Sessions], status: Status, max_viewers: int
     ) -> None:
         over = sessions(self.get_query_argument("range", "all"))
-        self.begin(over, status, max_viewers, Requests(set(), pushed_down, a_part))
+        self.begin(over, status, max_viewers, Requests(set(), pushed_down, without_expressions))
 
     def counted(self) -> None:
         """Those who look at the live table are the ones that are counted."""

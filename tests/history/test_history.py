@@ -10,6 +10,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -436,6 +437,37 @@ INJECTIONS = [
 ]
 
 
+def test_a_child_is_listed_where_it_is_the_demos_table_and_can_be_asked_for_by_name(at: Settings) -> None:
+    for table, listed in (("c1", ["c1", "s", "t"]), ("t", ["s", "t"]), ("gone", ["s", "t"])):
+        viewer = History(create_tdengine_connection(at), replace(at, table=table))
+        assert run(viewer.client.get_hosted_table_names()) == listed
+        size, columns = run(viewer.ask({"columns": ["v"], "sort": [["v", "desc"]]}, table="c1"))
+        assert (size, columns["v"][0]) == (2, 1.0)
+        with pytest.raises(perspective.PerspectiveError):
+            run(viewer.ask({"columns": ["v"]}, table="gone"))
+
+
+@pytest.mark.parametrize("column", ["price", "n", "ok", "due", "ticker"])
+@pytest.mark.parametrize("value", [None, "", []])
+def test_a_filter_that_is_still_to_be_typed_filters_nothing(
+    ask: Any, rows: list[Row], column: str, value: object
+) -> None:
+    op = "in" if value == [] else "=="
+    if column in ("ok", "due") and op == "in":
+        op = "=="
+    if (column, value) != ("ticker", ""):
+        assert ask({"columns": ["n"], "filter": [[column, op, value], ["n", ">=", -(10**9)]]})[0] > 0
+        assert ask({"columns": ["ts"], "filter": [[column, op, value]]})[0] == len(rows)
+
+
+def test_the_values_of_a_column_are_suggested_however_many_there_are(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_SUGGESTIONS", 5)
+    _, columns = ask({"columns": [], "group_by": ["ts"]})
+    assert list(columns) == ["__ROW_PATH__"]
+    assert len(columns["__ROW_PATH__"]) == 6
+    assert any(each.startswith("SELECT CAST(`ts` AS BIGINT) FROM") for each in ask.history.asked)
+
+
 @pytest.mark.parametrize("name", INJECTIONS)
 @pytest.mark.parametrize(
     "place",
@@ -446,9 +478,9 @@ INJECTIONS = [
         lambda name: {"columns": ["n"], "filter": [[name, "==", 1]]},
         lambda name: {"columns": ["n"], "group_by": ["ok"], "aggregates": {"n": name}},
         lambda name: {"columns": ["n"], "filter": [["n", name, 1]]},
-        lambda name: {"columns": ["n"], "filter": [["n", "==", name]]},
-        lambda name: {"columns": ["n"], "filter": [["ok", "==", name]]},
-        lambda name: {"columns": ["n"], "filter": [["due", ">", name]]},
+        lambda name: {"columns": ["n"], "filter": [["n", "==", name or "?"]]},
+        lambda name: {"columns": ["n"], "filter": [["ok", "==", name or "?"]]},
+        lambda name: {"columns": ["n"], "filter": [["due", ">", name or "?"]]},
     ],
 )
 def test_names_that_the_table_does_not_have_never_reach_tdengine(

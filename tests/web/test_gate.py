@@ -12,7 +12,7 @@ from frames import VIEWING, config, delimited, filter_by, make_view, request, va
 from protocol import messages
 from protocol.messages import Malformed, Refused
 from web import gate
-from web.gate import Requests, a_part, pushed_down
+from web.gate import Requests, pushed_down, without_expressions
 
 BODIES = {22: b"\x08\x01", 30: b"\x08\x01", 35: b"\x08\x01", 37: b"\x08\x01", 20: delimited(1, b"volume")}
 
@@ -51,7 +51,9 @@ def fields(*numbers: int | None) -> bytes:
 
 @pytest.mark.parametrize("one", NUMBERS)
 @pytest.mark.parametrize("other", NUMBERS)
-def test_a_part_begins_before_it_ends_and_where_something_can_be(requests: Requests, one: int, other: int) -> None:
+def test_without_expressions_begins_before_it_ends_and_where_something_can_be(
+    requests: Requests, one: int, other: int
+) -> None:
     fits = one <= other and one < 2**31
     for number in (16, 24, 25, 26, 36):
         for viewport in (fields(one, None, other), fields(None, one, None, other)):
@@ -83,18 +85,8 @@ def test_rows_depths_and_ids_are_of_something(requests: Requests, number: int) -
             requests.check(request(kind, fields(number), "mine"))
 
 
-@pytest.mark.parametrize("number", [16, 24, 25, 26, 36])
-def test_history_is_read_by_its_rows(number: int) -> None:
-    history = Requests(set(), pushed_down, a_part, {"mine"})
-    for body in (b"", delimited(1, b""), delimited(1, fields(1, None, None, 5))):
-        with pytest.raises(Refused, match="say which rows"):
-            history.check(request(number, body, "mine"))
-    asked = request(number, delimited(1, fields(0, None, 5)), "mine")
-    assert history.check(asked) == asked
-
-
 def test_history_has_no_expressions_and_no_windows() -> None:
-    history = Requests(set(), pushed_down, a_part)
+    history = Requests(set(), pushed_down, without_expressions)
     expression = delimited(1, b"x") + delimited(2, b"1")
     for message in (
         request(9, delimited(1, expression)),
