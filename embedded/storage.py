@@ -101,6 +101,7 @@ class Storage:
         config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            "order_by_non_integer_literal": "true",  # `tbname` of a child is one text for all its rows
         }
         self._root = duckdb.connect(str(path) if path else ":memory:", config=config)
         if path is None:

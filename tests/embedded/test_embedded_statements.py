@@ -312,3 +312,9 @@ def test_a_sum_wraps_around_at_the_end_of_its_range(fresh: Session) -> None:
     fresh.execute(f"insert into big values ({TS}, {2**63 - 1}, {2**64 - 1}) ({TS + 1}, 2, 3)")
     assert answer(fresh, "select sum(s), sum(u) from big") == [(-(2**63) + 1, 2)]
     assert answer(fresh, "select csum(u) from big") == [(2**64 - 1,), (2,)]
+
+
+def test_rows_of_a_child_can_be_ordered_by_its_name(fresh: Session) -> None:
+    fresh.execute("create stable s (ts timestamp, v int) tags (place nchar(4))")
+    fresh.execute("insert into c1 using s tags ('p') values (1767225600001, 1) (1767225600000, 2)")
+    assert answer(fresh, "select v from c1 order by tbname, ts") == [(2,), (1,)]
