@@ -68,10 +68,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         }
 
     def get_hosted_tables(self) -> list[str]:
-        """The tables and super tables of the database, and the table that the demo shows, which may be a child.
-
-        Other children are in their super tables; whoever asks for one by its name may have it.
-        """
+        """The tables and super tables of the database; children are in their super tables, but for one: the table that
+        the settings name may be a child."""
         found: list[str] = self.cache.get(("tables",), self._tables)
         return found
 
@@ -82,17 +80,14 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         stable = f"SELECT stable_name FROM {schema}.ins_stables WHERE db_name = {database}"
         found = self.query(f"{plain} LIMIT {limits.MAX_TABLES}") + self.query(f"{stable} LIMIT {limits.MAX_TABLES}")
         names = {str(name) for (name,) in found}
-        return sorted(names | ({self.at.table} if self._is_child(self.at.table) else set()))
-
-    def _is_child(self, table_name: str) -> bool:
-        """Whether there is a table of that name, a child of a super table or any other."""
-        where = f"db_name = {literal(self.at.database)} AND table_name = {literal(table_name)}"
-        return bool(self.query(f"SELECT table_name FROM information_schema.ins_tables WHERE {where}"))
+        own = f"db_name = {database} AND table_name = {literal(self.at.table)}"
+        if self.query(f"SELECT table_name FROM {schema}.ins_tables WHERE {own}"):
+            names.add(self.at.table)
+        return sorted(names)
 
     def source(self, table_name: str) -> Source:
         """The table of that name, described. Raises HistoryError, or an error of taosws."""
-        known = table_name in self.get_hosted_tables()
-        if not known and not self.cache.get(("child", table_name), lambda: self._is_child(table_name)):
+        if table_name not in self.get_hosted_tables():
             raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
         found: Source = self.cache.get(("source", table_name), lambda: self._source(table_name))
         return found
