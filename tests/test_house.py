@@ -65,8 +65,12 @@ def test_a_folder_says_what_it_is_for(folder: str) -> None:
     assert folder == "embedded" or len(module.body) == 1
 
 
-@pytest.mark.parametrize("folder", ["tdengine", "protocol", "producing", "live", "history", "web"])
+@pytest.mark.parametrize("folder", ["tdengine", "protocol", "producing", "live", "history", "web", "page"])
 def test_no_file_needs_a_second_sitting(folder: str) -> None:
     for path in (ROOT / folder).iterdir():
         if path.is_file():
             assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_the_page_reads_in_one_screen() -> None:
+    assert len((ROOT / "index.html").read_text().splitlines()) <= 150

@@ -1,4 +1,4 @@
-"""The page, and the viewer's own files out of perspective-python's wheel: no CDN, never another version."""
+"""The page with its files, and the viewer's own out of perspective-python's wheel: no CDN, never another version."""
 
 import asyncio
 import base64
@@ -7,8 +7,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from urllib.parse import urljoin
 
 import perspective
 
@@ -17,18 +18,22 @@ from web.access import Guarded
 ROOT = Path(__file__).parent.parent
 WIDGET = Path(perspective.__file__).parent / "widget" / "static"
 
-STATIC = {
-    "/static/perspective.js": (WIDGET / "perspective-anywidget.js", "text/javascript; charset=utf-8"),
-    "/static/perspective.css": (WIDGET / "perspective-anywidget.css", "text/css; charset=utf-8"),
-    "/static/views.js": (ROOT / "page" / "views.js", "text/javascript; charset=utf-8"),
-    "/static/offer.js": (ROOT / "page" / "offer.js", "text/javascript; charset=utf-8"),
-    "/static/history.js": (ROOT / "page" / "history.js", "text/javascript; charset=utf-8"),
+OWN = {
+    "/": ROOT / "index.html",
+    **{f"/page/{path.name}": path for path in (ROOT / "page").iterdir() if re.fullmatch(r"\w+\.(js|css)", path.name)},
 }
 
-PAGE = ROOT / "index.html"
-
-FILES = {"/": (PAGE, "text/html; charset=utf-8"), **STATIC}
+FILES = {
+    **OWN,
+    "/static/perspective.js": WIDGET / "perspective-anywidget.js",
+    "/static/perspective.css": WIDGET / "perspective-anywidget.css",
+}
 """Every file that is served, by its address: nothing else can be asked for."""
+
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+
+NAMED = re.compile(rb'"((?:\./)?[\w/]+\.(?:js|css))"')
+"""How the page and its files name others: in quotes. The address of a module that is imported begins with `./`."""
 
 FOR_EVER = "private, max-age=31536000, immutable"
 """How long a browser may keep what it has asked for by an address with the content's own version in it."""
@@ -47,39 +52,57 @@ class Asset:
     scripts: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Page:
+    """All files by their addresses, and a `Link` to each that the page needs, however deep in its modules that is said.
+
+    They are asked for all at once then, the viewer's own first, as those are the largest.
+    """
+
+    assets: dict[str, Asset]
+    links: list[str]
+
+
+@cache
 def pack(body: bytes, page: bool = False) -> Asset:
     """Compress and name a file's content."""
-    scripts = re.findall(rb"<script[^>]*>(.+?)</script>", body, re.DOTALL) if page else []
+    scripts = re.findall(rb"<script[^>]*>([^<].*?)</script>", body, re.DOTALL) if page else []
     hashes = tuple(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts)
     return Asset(body, gzip.compress(body, 6, mtime=0), hashlib.sha256(body).hexdigest()[:32], hashes)
 
 
-@cache
-def _load(path: Path, _modified_ns: int) -> Asset:
-    return pack(path.read_bytes())
+@lru_cache(maxsize=1)
+def _load(_modified_ns: tuple[int, ...]) -> Page:
+    assets: dict[str, Asset] = {}
+    links: dict[str, None] = {}
+
+    def add(address: str) -> Asset:
+        """A file in which the address of each other one has its version, which is part of its own therefore."""
+
+        def versioned(named: re.Match[bytes]) -> bytes:
+            other = urljoin(address, named[1].decode())
+            if other not in FILES:
+                return named[0]
+            version = add(other).version
+            if other.endswith(".css"):
+                links[f"<{other[1:]}?v={version}>; rel=preload; as=style"] = None
+            elif named[1].startswith(b"./"):
+                links[f"<{other[1:]}?v={version}>; rel=modulepreload"] = None
+            return b'"%b?v=%b"' % (named[1], version.encode())
+
+        if address not in assets:
+            body = FILES[address].read_bytes()
+            assets[address] = pack(NAMED.sub(versioned, body) if address in OWN else body, page=address == "/")
+        return assets[address]
+
+    for address in FILES:
+        add(address)
+    return Page(assets, sorted(links, key=lambda link: not link.startswith("<static/")))
 
 
-@cache
-def _versioned(page: Asset, addresses: tuple[tuple[str, str], ...]) -> Asset:
-    body = page.body
-    for address, versioned in addresses:
-        body = body.replace(f'"{address}"'.encode(), f'"{versioned}"'.encode())
-    return pack(body, page=True)
-
-
-async def load(path: Path) -> Asset:
-    """Read and compress a file, once for as long as it does not change, and not on the event loop."""
-    return await asyncio.to_thread(_load, path, path.stat().st_mtime_ns)
-
-
-async def versions() -> dict[str, str]:
-    """The address of each file that the page needs, and the same with its version, by which it may be kept for ever."""
-    return {address: f"{address}?v={(await load(path)).version}" for address, (path, _) in STATIC.items()}
-
-
-async def load_page() -> Asset:
-    """The page, in which the address of each file has its version."""
-    return _versioned(await load(PAGE), tuple((await versions()).items()))
+async def load_page() -> Page:
+    """Read and compress the files, once for as long as none of them changes, and not on the event loop."""
+    return await asyncio.to_thread(_load, tuple(path.stat().st_mtime_ns for path in FILES.values()))
 
 
 def page_policy(scripts: Sequence[str], host: str) -> str:
@@ -98,17 +121,16 @@ def page_policy(scripts: Sequence[str], host: str) -> str:
 class AssetHandler(Guarded):
     """GET of one file. A browser that has it is told so (304); others get it compressed, if they can read that."""
 
-    def initialize(self, path: Path, content_type: str) -> None:
-        self.path = path
-        self.content_type = content_type
+    def initialize(self, address: str) -> None:
+        self.address = address
 
     async def get(self) -> None:
-        asset = await (load_page() if self.path == PAGE else load(self.path))
-        if self.path == PAGE:
-            scripts = [address for address in (await versions()).values() if ".js?" in address]
-            self.set_header("Link", ", ".join(f"<{address}>; rel=modulepreload" for address in scripts))
+        page = await load_page()
+        asset = page.assets[self.address]
+        if self.address == "/":
+            self.set_header("Link", ", ".join(page.links))
         known = self.get_query_argument("v", None) == asset.version
-        self.set_header("Content-Type", self.content_type)
+        self.set_header("Content-Type", f"{TYPES[FILES[self.address].suffix]}; charset=utf-8")
         self.set_header("Cache-Control", FOR_EVER if known else "no-cache")
         self.set_header("Vary", "Accept-Encoding")
         self.set_header("ETag", f'"{asset.version}"')
@@ -128,7 +150,4 @@ class AssetHandler(Guarded):
         """Leave the ETag that `get` has set: tornado's own would hash the compressed body at each request."""
 
 
-ROUTES = [
-    (address, AssetHandler, {"path": path, "content_type": content_type})
-    for address, (path, content_type) in FILES.items()
-]
+ROUTES = [(re.escape(address), AssetHandler, {"address": address}) for address in FILES]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from parts import Part, free_port, get_json
+from parts import ROOT, Part, free_port, get_json
 from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, Watched, chromium
 from waiting import eventually
 
@@ -158,9 +158,9 @@ AGGREGATED = """async (batches) => {
     const types = { timestamp: "datetime", ticker: "string", client: "string", volume: "integer" };
     for (const name of ["open", "high", "low", "close"]) types[name] = "float";
     const table = await client.table(types, { limit: 100 });
-    const { views } = await import("/static/views.js");
+    const { liveViews } = await import("/page/live.js");
     const open = [];
-    for (const { name, config } of views(Object.entries(types), 1000)) {
+    for (const { name, config } of liveViews(Object.entries(types), 1000)) {
         const { group_by, columns, aggregates, expressions } = config;
         if (name === "Grid" || name === "Candles")
             open.push([name, await table.view({ group_by, columns, aggregates, expressions })]);
@@ -243,7 +243,7 @@ def test_a_table_may_have_very_many_rows(screen: Watched) -> None:
     span = """async () => {
         const client = await (await document.querySelector("perspective-viewer").getTable()).get_client();
         const table = await client.table({ time: Array.from({ length: 200_000 }, (_, at) => at) });
-        return (await import("/static/views.js")).span(table, [["time", "datetime"]]);
+        return (await import("/page/live.js")).span(table, [["time", "datetime"]]);
     }"""
     assert screen.page.evaluate(span) == 199_999
 
@@ -468,17 +468,15 @@ def test_no_file_is_asked_for_twice_and_on_the_next_visit_not_at_all(browser: Br
     watched = Watched(browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport=SIZE))
     watched.page.goto(demo)
     watched.drawn()
-    paths = [urlsplit(url).path for url in watched.requests if url.startswith(demo)]
-    files = [path for path in paths if path.startswith("/static/")]
-    assert sorted(files) == [
-        f"/static/{name}" for name in ["history.js", "offer.js", "perspective.css", "perspective.js", "views.js"]
-    ]
-    assert "/favicon.ico" not in paths
+    asked = [urlsplit(url) for url in watched.requests if url.startswith(demo)]
+    files = [url for url in asked if url.path.startswith(("/page/", "/static/"))]
+    own = [f"/page/{path.name}" for path in (ROOT / "page").iterdir()]
+    assert sorted(url.path for url in files) == sorted([*own, "/static/perspective.css", "/static/perspective.js"])
+    assert all(re.fullmatch(r"v=\w+", url.query) for url in files)
+    assert "/favicon.ico" not in [url.path for url in asked]
     watched.page.goto(demo)
     watched.drawn()
-    sizes = (
-        "performance.getEntriesByType('resource').filter((e) => e.name.includes('/static/')).map((e) => e.transferSize)"
-    )
+    sizes = "performance.getEntriesByType('resource').filter((e) => e.name.includes('?v=')).map((e) => e.transferSize)"
     assert watched.page.evaluate(sizes) == [0] * len(files)
     watched.context.close()
     assert watched.problems == []

@@ -3,9 +3,11 @@
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Route, WebSocketRoute
@@ -185,21 +187,51 @@ def test_a_page_opened_from_disk_finds_the_server_when_it_starts(
     page: Watched, start: Start, taos_port: int, tmp_path: Path
 ) -> None:
     port = free_port()
+    shutil.copytree(ROOT / "page", tmp_path / "page")
     copy = tmp_path / "index.html"
-    copy.write_text((ROOT / "index.html").read_text().replace("http://localhost:8080/", f"http://localhost:{port}/"))
+    shutil.copy(ROOT / "index.html", copy)
+    script = tmp_path / "page" / "cannot_start.js"
+    script.write_text(script.read_text().replace("http://localhost:8080/", f"http://localhost:{port}/"))
     page.page.goto(copy.as_uri())
     page.state("no server yet start it with ./run.sh")
+    assert page.until("return getComputedStyle(document.querySelector('header')).display") == "grid"
     serve(start, taos_port, port)
     page.page.wait_for_url(f"http://localhost:{port}/", timeout=10_000)
+
+
+@pytest.mark.parametrize("file", ["static/perspective.js", "page/messages.js", "page/page.css"])
+def test_the_page_begins_anew_where_the_server_goes_away_before_it_has_sent_all_files(
+    page: Watched, start: Start, taos_port: int, file: str
+) -> None:
+    produce(start, taos_port, "--batches", "4").wait()
+    server, address = serve(start, taos_port)
+
+    def cut(route: Route) -> None:
+        server.kill()
+        route.continue_()
+
+    page.page.route(f"**/{file}?*", cut, times=1)
+    page.page.goto(address)
+    page.until("return document.querySelector('#progress').textContent.includes('could not be loaded')")
+    shoot(page, "not-loaded")
+    serve(start, taos_port, int(address.rsplit(":", 1)[1]))
+    page.drawn()
+    page.state("live, no new rows")
 
 
 @pytest.mark.parametrize("name", ["WebAssembly", "WebSocket"])
 def test_a_browser_that_cannot_show_the_page_is_told_so(browser: Browser, name: str, tmp_path: Path) -> None:
     page = Watched(browser)
     page.page.add_init_script(f"delete window.{name}")
-    page.page.route(
-        "**/*", lambda route: route.fulfill(body=(ROOT / "index.html").read_text(), content_type="text/html")
-    )
+
+    def fulfill(route: Route) -> None:
+        file = ROOT / (urlsplit(route.request.url).path[1:] or "index.html")
+        if file.is_file():
+            route.fulfill(path=file)
+        else:
+            route.fulfill(body="", content_type="text/css")
+
+    page.page.route("**/*", fulfill)
     page.page.goto("http://127.0.0.1:9/")
     page.until("return document.querySelector('#progress').textContent.startsWith('This page needs WebAssembly')")
     page.context.close()

@@ -6,9 +6,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
+from urllib.parse import urljoin
 
 from conftest import Start
-from parts import free_port
+from parts import ROOT, free_port
 
 
 def get(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, Message, bytes]:
@@ -27,22 +28,45 @@ def test_files_are_kept_for_ever_by_their_versions_and_the_page_is_asked_for_ane
     status, headers, page = get(server + "/", {"Accept-Encoding": "gzip"})
     assert (status, headers["Content-Encoding"], headers["Cache-Control"]) == (200, "gzip", "no-cache")
     assert get(server + "/", {"If-None-Match": headers["ETag"]})[0] == 304
-    text = gzip.decompress(page).decode()
-    addresses = re.findall(r'"(/static/[\w.]+\?v=\w+)"', text)
-    assert len(addresses) == 5
-    assert "/static/perspective.js?v=" in headers["Link"]
+    addresses = named("/", gzip.decompress(page))
     for address in addresses:
         status, headers, body = get(server + address)
         assert (status, "immutable" in headers["Cache-Control"]) == (200, True)
+        addresses += [other for other in named(address, body) if other not in addresses]
         status, headers, packed = get(server + address, {"Accept-Encoding": "gzip"})
         assert (headers["Content-Encoding"], gzip.decompress(packed)) == ("gzip", body)
         for other in ("", "?v=0"):
             status, headers, again = get(server + address.split("?")[0] + other)
             assert (status, headers["Cache-Control"], again) == (200, "no-cache", body)
+    own = [f"/page/{path.name}" for path in (ROOT / "page").iterdir()]
+    files = [address.split("?")[0] for address in addresses]
+    assert sorted(files) == sorted([*own, "/static/perspective.css", "/static/perspective.js"])
+
+
+def named(address: str, body: bytes) -> list[str]:
+    """The addresses that the page or one of its files names with a version."""
+    found = re.findall(r'"([\w./]+\?v=\w+)"', body.decode()) if not address.startswith("/static/") else []
+    return [urljoin(address, other) for other in found]
+
+
+def test_modules_are_loaded_all_at_once(start: Start) -> None:
+    """Those too that only other modules name, and by the address that they will be asked for by."""
+    port = free_port()
+    start("perspective_server.py", "--port", str(port), "--taos-port", str(free_port())).says("serving")
+    server = f"http://127.0.0.1:{port}"
+    _, headers, _ = get(server + "/")
+    modules = [urljoin("/", address) for address in re.findall(r"<([^>]+)>; rel=modulepreload", headers["Link"])]
+    assert modules[0].startswith("/static/perspective.js?v=")
+    imported = {
+        urljoin(address, other)
+        for address in ["/", *modules[1:]]
+        for other in re.findall(r'"(\./[\w./]+\?v=\w+)"', get(server + address)[2].decode())
+    }
+    assert sorted(modules) == sorted(imported)
 
 
 def test_nothing_else_can_be_asked_for(start: Start) -> None:
     port = free_port()
     start("perspective_server.py", "--port", str(port), "--taos-port", str(free_port())).says("serving")
-    for path in ("/static/", "/static/../assets.py", "/page/views.js", "/assets.py"):
+    for path in ("/static/", "/static/../assets.py", "/page/", "/page/../assets.py", "/page/nothing.js", "/assets.py"):
         assert get(f"http://127.0.0.1:{port}{path}")[0] == 404

@@ -67,7 +67,7 @@ def test_the_python_client_may_not(target: Target, change: str) -> None:
 
 def test_the_browsers_client_may_not_either(target: Target) -> None:
     script = """
-        const { ready } = await import(document.body.dataset.perspective);
+        const { ready } = await import("/static/perspective.js");
         await ready;
         const { Client } = customElements.get("perspective-viewer").__wasm_module__;
         const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/websocket");

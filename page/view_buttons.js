@@ -1,42 +1,10 @@
-/** The views of a table as the page offers them: a button and a key each, the visitor's changes kept, and links. */
+/** The views of a table as the page offers them: a button and a key each, the visitor's changes kept, Reset, Share. */
 
-/** What of a saved view is worth keeping: neither the theme, which is the visitor's, nor what the table is called. */
-function kept(saved) {
-  const { theme, table, title, version, settings, ...view } = saved;
-  return view;
-}
-
-/** A view as text that is the same for the same view: Perspective saves its parts in any order. */
-function canonical(view) {
-  const sorted = (_, value) =>
-    value && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return JSON.stringify(view, sorted);
-}
-
-/** What comes after `#view=` in a link to a view: its JSON in base64url. */
-function toLink(shared) {
-  const bytes = new TextEncoder().encode(JSON.stringify(shared));
-  const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-/** The other way round. Throws where the text is nothing that `toLink` made. */
-function fromLink(text) {
-  const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
-  return JSON.parse(new TextDecoder().decode(bytes));
-}
-
-/** The view that the address asks for, as `share` put it there; an empty one, which fits nowhere, for what is none. */
-export function linked() {
-  if (!location.hash.startsWith("#view=")) return null;
-  try {
-    return fromLink(location.hash.replace("#view=", ""));
-  } catch {
-    return { view: {} };
-  }
-}
+import { share, unlink } from "./address_bar.js";
+import { memory } from "./memory.js";
+import { note } from "./note.js";
+import { theme } from "./theme.js";
+import { BLANK, canonical, kept, missing } from "./views.js";
 
 /** That a view names columns which the table does not have, or is no view at all. */
 class Unfit extends Error {}
@@ -45,23 +13,24 @@ class Unfit extends Error {}
  * Offer the ready-made views called `names` of a table whose columns are `columns`, and show the one that `begin` names
  * ({ name, view, whose }, where `view` may be null), else the one that was shown last time, else the first.
  *
- * `make(name)` makes a ready-made one, and `elsewhere(name)` takes the choice over if it returns true. `views` is the
- * module that knows what a view may say, `of` names the table in the browser's `memory`, `settings` go into every view,
- * `link` goes into links to them, and `note` tells the visitor something. Where rows are asked for over a connection
- * (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the visitor changed in
- * the viewer is drawn, and fails if it will not be.
+ * `make(name)` makes a ready-made one, and `elsewhere(name)` takes the choice over if it returns true. `of` names the
+ * table in the browser's memory, `settings` go into every view, and `link` into links to them. Where rows are asked for
+ * over a connection (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the
+ * visitor changed in the viewer is drawn, and fails if it will not be.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
  * was, or null; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
-  const { viewer, columns, of, settings, names, make, views, memory, theme, note, begin = null, link = {} } = options;
+  const { viewer, columns, of, settings, names, make, begin = null, link = {} } = options;
   const { elsewhere = () => false, remote = false, rest = async () => {} } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
   const key = `views of ${of}`;
   const mine = { changed: {}, ...memory.get(key) };
-  const [nav, reset, share] = ["nav", "#reset", "#share"].map((selector) => document.querySelector(selector));
+  const [nav, resetButton, shareButton] = ["nav", "#reset", "#share"].map((selector) =>
+    document.querySelector(selector),
+  );
   let [current, shared, applied, shown, timer] = [null, false, null, null, null];
   let [busy, keeping] = [Promise.resolve(), Promise.resolve()];
 
@@ -70,8 +39,8 @@ export function offerViews(options) {
       button.setAttribute("aria-pressed", button.value === current);
       button.classList.toggle("changed", button.value in mine.changed || (shared && button.value === current));
     }
-    reset.disabled = !shared && !(current in mine.changed);
-    if (!shared && location.hash) history.replaceState(null, "", location.pathname);
+    resetButton.disabled = !shared && !(current in mine.changed);
+    if (!shared) unlink();
   }
 
   function remember() {
@@ -81,10 +50,10 @@ export function offerViews(options) {
 
   async function apply(view) {
     if (!view.columns) throw new Unfit("it is none");
-    const absent = views.missing(view, columns);
+    const absent = missing(view, columns);
     if (absent.length) throw new Unfit(`the table has no ${absent.join(", ")}`);
     const { columns_config = {}, plugin_config = {} } = view;
-    await viewer.restore({ ...views.BLANK, ...view, ...settings, theme: theme(), columns_config: null });
+    await viewer.restore({ ...BLANK, ...view, ...settings, theme: theme(), columns_config: null });
     if (Object.keys(columns_config).length) {
       await viewer.restore({ columns_config, plugin_config }); // only now are the columns known that it is about
     }
@@ -157,20 +126,15 @@ export function offerViews(options) {
     const name = names[event.key - 1];
     if (name && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) open(name);
   });
-  on(reset, "click", () => {
+  on(resetButton, "click", () => {
     delete mine.changed[current];
     shared = false;
     remember();
     open(current);
   });
-  share.disabled = false;
-  on(share, "click", async () => {
-    const address = toLink({ name: current, view: kept(await viewer.save()), ...link });
-    history.replaceState(null, "", `#view=${address}`);
-    const copied = await navigator.clipboard?.writeText(location.href).then(
-      () => true,
-      () => false,
-    );
+  shareButton.disabled = false;
+  on(shareButton, "click", async () => {
+    const copied = await share({ name: current, view: kept(await viewer.save()), ...link });
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });
   on(viewer, "perspective-config-update", () => {

@@ -1,0 +1,73 @@
+/** The bar of History: its tables, its time ranges, and for how long TDengine has been asked. */
+
+import { note } from "./note.js";
+import { endsOf, isNamed, RANGES } from "./ranges.js";
+import { serverNow } from "./status.js";
+
+const SLOW = 300; // milliseconds: a question that takes longer is shown, and can be cancelled
+
+/** Milliseconds as an input for a local time has them, to the second. */
+const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+
+/**
+ * Make the bar, which calls `chosen` with what the visitor chooses, { table } or { range }, and `cancelled`.
+ *
+ * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `offer(names)`, which
+ * lists the tables; and `tell(asking, otherwise)`, which says for how many milliseconds TDengine has been asked, where
+ * those are many, or otherwise something else.
+ */
+export function historyBar(chosen, cancelled) {
+  const find = (selector) => document.querySelector(selector);
+  const [bar, tables, ranges, between] = ["#history", "#tables", "#ranges", "#between"].map(find);
+  let [shown, custom] = [null, false];
+
+  function draw(at) {
+    shown = at;
+    bar.hidden = at === null;
+    if (at === null) return;
+    tables.value = at.table;
+    for (const each of ranges.children) {
+      const pressed = each.value ? !custom && each.value === at.range : custom || !isNamed(at.range);
+      each.setAttribute("aria-pressed", pressed);
+      if (!each.value) between.hidden = !pressed;
+    }
+  }
+
+  function offer(names) {
+    tables.replaceChildren(...names.map((name) => new Option(name, name)));
+  }
+
+  function tell(asking, otherwise) {
+    const slow = asking !== null && asking > SLOW;
+    find("#asking").textContent = slow ? `asking TDengine … ${(asking / 1000).toFixed(1)} s` : otherwise;
+    find("#cancel").hidden = !slow;
+  }
+
+  /** Let the visitor say when a range begins and ends. */
+  function openBetween() {
+    custom = true;
+    const [from, to] = endsOf(shown.range, serverNow());
+    [between.elements.from.value, between.elements.to.value] = [local(from), local(to)];
+    draw(shown);
+  }
+
+  function choose(range) {
+    custom = false;
+    chosen({ range });
+  }
+
+  for (const [value, text] of [...Object.entries(RANGES), ["", "From – to"]]) {
+    const button = Object.assign(document.createElement("button"), { value, textContent: text });
+    button.addEventListener("click", () => (value ? choose(value) : openBetween()));
+    ranges.append(button);
+  }
+  between.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const [from, to] = ["from", "to"].map((name) => new Date(between.elements[name].value).getTime());
+    if (from < to) choose(`${from}-${to}`);
+    else note("A time range begins before it ends.");
+  });
+  tables.addEventListener("change", () => chosen({ table: tables.value }));
+  find("#cancel").addEventListener("click", cancelled);
+  return { draw, offer, tell };
+}

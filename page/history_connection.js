@@ -1,0 +1,60 @@
+/** A connection to History, which knows what is being asked, and leaves nothing waiting where it is given up. */
+
+import { connect } from "./connection.js";
+import { answer, isAnswered, lastAnswer, mayFail, request } from "./messages.js";
+import { sleep } from "./waiting.js";
+
+const PAUSE = 150; // milliseconds: questions that follow each other sooner belong together
+
+/**
+ * Connect to History over a time range. `failed(text)` is called with an error that the server answers, and has to drop
+ * the connection. Whatever waits for an answer then has none at once: or the viewer would wait for ever.
+ */
+export async function connectToHistory(range, failed) {
+  const open = new Map(); // the requests that wait for an answer, by their number
+  let [since, idle, gone] = [null, performance.now(), null];
+  const resting = () => !open.size && performance.now() - idle > PAUSE;
+  const end = (asked) => connection.client.handle_response(lastAnswer(asked, gone));
+  const connection = await connect(`history?range=${range}`, {
+    sent(bytes) {
+      const asked = request(bytes);
+      if (gone) setTimeout(end, 0, asked);
+      else if (isAnswered(asked.kind)) {
+        if (since === null || resting()) since = performance.now();
+        open.set(asked.id, asked);
+      }
+      return !gone;
+    },
+    received(bytes) {
+      const { id, error } = answer(bytes);
+      const failure = error !== null && !found.hushed && !mayFail(open.get(id)?.kind);
+      if (failure) failed(error);
+      idle = performance.now();
+      if (!failure) open.delete(id);
+      return !failure;
+    },
+  });
+  const found = {
+    client: connection.client,
+    lost: connection.lost,
+    /** Whether errors are no failure now. */
+    hushed: false,
+    /** For how long TDengine has been asked now, in milliseconds; null while it is not. */
+    get asking() {
+      return open.size ? performance.now() - since : null;
+    },
+    /** Wait until all is answered. Fails when the connection is dropped. */
+    async rest() {
+      while (!gone && !resting()) await sleep(50);
+      if (gone) throw new Error(gone);
+    },
+    drop(why) {
+      if (gone) return;
+      gone = why;
+      connection.drop();
+      open.forEach(end);
+      open.clear();
+    },
+  };
+  return found;
+}

@@ -1,0 +1,175 @@
+/** Where the page is, Live or a table of History over a time range, and the way from one to the other and back. */
+
+import { linked } from "./address_bar.js";
+import { progress } from "./head.js";
+import { historyBar } from "./history_bar.js";
+import { connectToHistory } from "./history_connection.js";
+import { historyTable } from "./history.js";
+import { memoryOfTab } from "./memory.js";
+import { calm } from "./motion.js";
+import { note } from "./note.js";
+import { isNamed, isRange } from "./ranges.js";
+import { server } from "./status.js";
+import { theme } from "./theme.js";
+import { offerViews } from "./view_buttons.js";
+import { sleep } from "./waiting.js";
+
+/**
+ * Let the visitor change between Live and History, its tables and its time ranges, and begin where a link or the last
+ * visit of this tab says.
+ *
+ * Of Live, `live.load()` gives the viewer its rows, and `live.restore(begin)` offers its views, as `offerViews()` does.
+ */
+export async function browse(viewer, live) {
+  while (!server.status) await sleep(50);
+  viewer.classList.add("shown");
+  progress("");
+  calm(viewer);
+  await viewer.resetThemes([theme()]);
+
+  const [database] = server.status.table.split(".", 1);
+  const ownTable = server.status.table.slice(database.length + 1);
+  const mode = document.querySelector("#mode");
+  const bar = historyBar((change) => go({ ...at, ...change }), back);
+  const shownAt = new Map(); // the views that were shown, by the place: Live or a table of History
+  const keyOf = (at) => at?.table ?? null;
+  /** Where the page is: null for Live, else { table, range }; and where it was when all was well. */
+  let [at, good, last] = [null, { at: null }, { table: ownTable, range: "1h" }];
+  let [offering, connection, turns, said] = [null, null, 0, ""];
+  let leaving = Promise.resolve();
+
+  // The viewer leaves the rejections of its own questions to nobody: what has been noted is no surprise.
+  const noted = new Set(["given up", "the connection is lost"]);
+  addEventListener("unhandledrejection", (event) => {
+    const text = String(event.reason?.message ?? event.reason);
+    if ([...noted].some((known) => text.includes(known))) event.preventDefault();
+  });
+
+  /** Connect to a place of History, however long it takes, unless something else is wanted meanwhile. */
+  async function connected(to, turn) {
+    for (let wait = 250; turn === turns; wait = Math.min(2 * wait, 5000)) {
+      try {
+        const asked = await connectToHistory(to.range, (text) => turn === turns && failed(text));
+        said = "";
+        return asked;
+      } catch (error) {
+        said = `${error.message}: trying again …`;
+        await sleep(wait);
+      }
+    }
+    return null;
+  }
+
+  async function openHistory(to, begin, turn) {
+    connection = await connected(to, turn);
+    if (connection === null) return;
+    const { client, lost } = connection;
+    lost.catch(() => turn === turns && again(to, begin));
+    const names = await client.get_hosted_table_names();
+    bar.offer(names);
+    if (!names.includes(to.table)) throw new Error(`There is no table ${to.table} in ${database}.`);
+    bar.draw(to);
+    const { table, ...offered } = await historyTable(connection, to);
+    /** Candles come over a day, unless the visitor has named a time. */
+    const elsewhere = (name) => {
+      const widen = name === "Candles" && isNamed(to.range) && to.range !== "1d";
+      if (widen) go({ ...to, range: "1d" }, { name });
+      return widen;
+    };
+    if (turn !== turns) return;
+    await viewer.eject(); // or it goes on with the table of the same name that it had
+    await viewer.load(client);
+    if (turn !== turns) return;
+    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, elsewhere, ...offered });
+    await offering.ready;
+    if (turn === turns && (await table.size()) === 0) said = "no rows in this time";
+  }
+
+  async function openLive(begin, turn) {
+    await viewer.eject();
+    await live.load();
+    if (turn !== turns) return;
+    offering = live.restore(begin);
+    await offering.ready;
+  }
+
+  /**
+   * Go to a place, and there to the view that `begin` names, else to the one that was shown there. Whatever is being
+   * asked is given up; what was shown is remembered, to go back to if it cannot be shown, unless that is `otherwise`.
+   */
+  async function go(to, begin = null, otherwise = null) {
+    const turn = ++turns;
+    said = "";
+    document.querySelector("nav").setAttribute("aria-busy", true);
+    const [left, from] = [offering, at];
+    offering = null;
+    const [old, idle] = [connection, connection?.asking == null];
+    connection = null;
+    if (!idle) old.drop("given up");
+    await (leaving = leaving.then(() => left?.leave()));
+    if (left?.shown) {
+      shownAt.set(keyOf(from), left.shown);
+      good = { at: from, shown: left.shown };
+    }
+    good = otherwise ?? good;
+    if (turn !== turns) return old?.drop("given up");
+    at = to;
+    last = to ?? last;
+    memoryOfTab.set("history", to);
+    draw();
+    begin ??= shownAt.get(keyOf(to)) ?? null;
+    try {
+      await (to === null ? openLive(begin, turn) : openHistory(to, begin, turn));
+    } catch (error) {
+      if (turn === turns) to === null ? note(error.message) : failed(error.message);
+    } finally {
+      old?.drop("given up"); // only now, because the viewer has its old view deleted there
+    }
+  }
+
+  /** Ask anew after the connection was lost. */
+  function again(to, begin) {
+    connection?.drop("the connection is lost");
+    go(to, offering?.shown ?? begin);
+  }
+
+  /** Show again what was shown before that which cannot be; in the end that is Live. */
+  function back() {
+    const to = offering?.shown ? { at, shown: offering.shown } : good;
+    return go(to.at, to.shown, { at: null, shown: shownAt.get(null) });
+  }
+
+  function failed(text) {
+    noted.add(text.replace(/^Abort\(\): /, ""));
+    note(text.replace(/^Abort\(\): /, "").replace(/^./, (letter) => letter.toUpperCase()));
+    connection?.drop(text);
+    back();
+  }
+
+  function draw() {
+    for (const each of mode.children) each.setAttribute("aria-pressed", (each.value === "history") === (at !== null));
+    bar.draw(at);
+  }
+
+  /** A place that came from outside, if it is one. */
+  function placeOf(named) {
+    const { table, range } = named ?? {};
+    return typeof table === "string" && isRange(range) ? { table, range } : null;
+  }
+
+  /** Where a link leads, or where this tab was; the view that a link asks for goes with it. */
+  function start() {
+    const link = linked();
+    if (link) return go(placeOf(link.history), { name: link.name, view: link.view, whose: "in the link" });
+    return go(placeOf(memoryOfTab.get("history")));
+  }
+
+  mode.addEventListener("click", ({ target }) => {
+    if (target.value === "live" && at !== null) go(null);
+    if (target.value === "history" && at === null) go(last);
+  });
+  addEventListener("hashchange", () => linked() && start());
+  mode.querySelector("[value=history]").disabled = false;
+  setInterval(() => bar.tell(connection?.asking ?? null, said), 100);
+  return start();
+}

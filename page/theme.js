@@ -1,0 +1,30 @@
+/** Colours: those that the visitor has chosen, in whichever tab, or where there is no choice the system's. */
+
+import { memory } from "./memory.js";
+
+const THEMES = { light: "Pro Light", dark: "Pro Dark" };
+
+const viewer = document.querySelector("perspective-viewer");
+const button = document.querySelector("#theme");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** What Perspective calls the colours of now. A view that is restored has to name them. */
+export const theme = () => THEMES[memory.get("theme") ?? (dark.matches ? "dark" : "light")];
+
+async function apply() {
+  const chosen = memory.get("theme");
+  document.documentElement.dataset.theme = chosen ?? "auto";
+  button.textContent = { light: "Light", dark: "Dark" }[chosen] ?? "Auto";
+  viewer.setAttribute("theme", theme());
+  if (!viewer.matches(".shown")) return; // Perspective has nothing loaded yet, and takes them when it has.
+  await viewer.resetThemes([theme()]); // this page has a switch of its own for them
+  await viewer.restore({ theme: theme() });
+}
+
+button.addEventListener("click", () => {
+  memory.set("theme", { null: "light", light: "dark", dark: null }[memory.get("theme")]);
+  apply();
+});
+dark.addEventListener("change", apply);
+addEventListener("storage", ({ key }) => key === "theme" && apply());
+apply();
