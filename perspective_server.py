@@ -22,6 +22,7 @@ from tdengine.errors import TDengineError
 from tdengine.settings import add_options
 from web import assets
 from web.access import Access, NotFound, is_loopback
+from web.listening import listen
 from web.status import Status, StatusHandler
 from web.viewers import HistoryViewer, Viewer
 
@@ -135,7 +136,7 @@ async def main(options: argparse.Namespace) -> None:
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options))
     app = make_app(live, pool, options, status, access)
     try:
-        app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)
+        listen(app, options.port, options.address)
     except OSError as error:
         raise TDengineError(
             f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"
