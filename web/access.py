@@ -14,9 +14,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import tornado.web
+from tornado.http1connection import HTTP1Connection
 
 from tdengine.errors import TDengineError
 
@@ -28,6 +30,9 @@ PAUSE_SECONDS = 1.0
 MAX_WAITING = 4
 """An address that has shown so many wrong tokens waits so long for the answer to each further one, right or wrong, and
 if so many are waiting already it is turned away."""
+
+READ_SECONDS = 15.0
+"""A client that takes in nothing of its answer for so long is cut off."""
 
 FORGET_SECONDS = 600.0
 MAX_ADDRESSES = 10_000
@@ -192,6 +197,22 @@ class Guarded(tornado.web.RequestHandler):
         self.set_status(403)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(why + "\n")
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
+        """End the answer. A client that does not take it in is cut off."""
+        sent = super().finish(chunk)
+        # From this answer on the connection is a websocket's, which looks after it.
+        if not sent.done() and self.get_status() != 101:
+            cutting = asyncio.get_running_loop().call_later(READ_SECONDS, self.cut)
+            sent.add_done_callback(lambda _: cutting.cancel())
+        return sent
+
+    def cut(self) -> None:
+        """Close the connection, whatever is still to be sent."""
+        assert isinstance(self.request.connection, HTTP1Connection)
+        self.request.connection.close()
+        if not self._finished:
+            self.finish()
 
     def set_default_headers(self) -> None:
         """What browsers are told with every answer."""
