@@ -32,10 +32,9 @@ async def serving(
     app = application(perspective_server.parse_options([]), access)
     app.settings.update(settings)
     port = free_port()
-    server = listen(app, port, "127.0.0.1", request_seconds)
+    listener = listen(app, port, "127.0.0.1", request_seconds)
     try:
         yield port
     finally:
         Viewer.close_all("the test is over")
-        server.stop()
-        await server.close_all_connections()
+        await listener.close()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado import tcpserver
 from tornado.netutil import bind_sockets
 
 from attacked import resident_kib
@@ -21,7 +20,7 @@ from conftest import Start
 from in_process import serving
 from parts import Part, free_port
 from waiting import eventually, until
-from web import access, assets
+from web import access, assets, listening
 
 LARGEST = "/static/perspective.js"
 MIB = 1024
@@ -76,13 +75,13 @@ def test_clients_that_ask_for_files_and_read_nothing_hold_no_copies(running: tup
 def until_cut(asking: Callable[[int], socket.socket], monkeypatch: pytest.MonkeyPatch) -> bytes:
     """All that a client gets that begins to read when the server has nothing to do with it any more."""
 
-    def bind(*where: Any, **more: Any) -> list[socket.socket]:
-        sockets = bind_sockets(*where, **more)
+    def bind(*where: Any) -> list[socket.socket]:
+        sockets = bind_sockets(*where)
         for each in sockets:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         return sockets
 
-    monkeypatch.setattr(tcpserver, "bind_sockets", bind)
+    monkeypatch.setattr(listening, "bind_sockets", bind)
     monkeypatch.setattr(access, "READ_SECONDS", 0.2)
 
     async def test() -> bytes:
