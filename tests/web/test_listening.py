@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from conftest import Start
 from frames import handshake, make_view, request
 from in_process import serving
+from live import supervisor
 from parts import Part, free_port, get_json, history_workers
 from viewers import Viewer
 from waiting import eventually, until
@@ -263,3 +264,37 @@ def test_where_nothing_can_be_accepted_it_is_tried_again_now_and_then(
     assert caplog.messages == [
         "no room for more connections (Too many open files): they are turned away until others have gone"
     ]
+
+
+@contextmanager
+def no_descriptors() -> Iterator[Callable[[], None]]:
+    """Let the tests' own process have no more descriptors than it has, until what this yields is called."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.open(os.devnull, os.O_RDONLY)
+    os.close(spare)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare, before[1]))
+    try:
+        yield lambda: resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_feed_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "AGAIN_SECONDS", 0.05)
+    options = ["--interval=250", "--limit=1000", f"--taos-port={free_port()}"]
+
+    async def test() -> list[str]:
+        said = []
+        async with aclosing(supervisor.messages(options)) as messages:
+            with no_descriptors() as end:
+                async for message, _ in messages:
+                    said.append(message["error"])
+                    if len(said) == 3:
+                        end()
+                    elif len(said) == 4:
+                        return said
+        raise AssertionError
+
+    *failed, waiting = asyncio.run(test())
+    assert failed == ["the feed cannot be started and is tried again: Too many open files"] * 3
+    assert "the feed" not in waiting
