@@ -28,8 +28,8 @@ MIN_TOKEN = 16
 FREE_MISTAKES = 5
 PAUSE_SECONDS = 1.0
 MAX_WAITING = 4
-"""An address that has shown so many wrong tokens waits so long for the answer to each further one, right or wrong, and
-if so many are waiting already it is turned away."""
+"""An address that has shown so many wrong tokens waits so long for the answer to each further wrong one, and if so many
+are waiting already it is turned away. A right one never waits: behind a proxy all viewers have one address."""
 
 READ_SECONDS = 15.0
 """A client that takes in nothing of its answer for so long is cut off."""
@@ -129,25 +129,21 @@ class Access:
         """Whether it is the cookie of an admitted viewer, compared in constant time."""
         return self.token is None or hmac.compare_digest((cookie or "").encode(), self.cookie.encode())
 
-    async def admits(self, token: str, address: str) -> bool:
-        """Whether it is the token, compared in constant time; wrong ones make the answers to their address slow."""
-        if self.token is None:
+    async def admits(self, shown: bytes, address: str) -> bool:
+        """Whether it is the token, compared in constant time; wrong ones make the wrong ones of their address slow."""
+        if self.token is None or hmac.compare_digest(shown, self.token.encode()):
             return True
         mistakes = self._of(address)
-        if mistakes.count >= FREE_MISTAKES:
-            if mistakes.waiting >= MAX_WAITING:
-                return False
+        mistakes.count += 1
+        mistakes.last = self.clock()
+        if mistakes.count > FREE_MISTAKES and mistakes.waiting < MAX_WAITING:
             mistakes.waiting += 1
             try:
                 async with mistakes.turn:
                     await asyncio.sleep(PAUSE_SECONDS)
             finally:
                 mistakes.waiting -= 1
-        right = hmac.compare_digest(token.encode(), self.token.encode())
-        if not right:
-            mistakes.count += 1
-            mistakes.last = self.clock()
-        return right
+        return False
 
     def _of(self, address: str) -> _Mistakes:
         """The mistakes of an address; those of long ago, and the oldest of too many, are forgotten."""
@@ -185,7 +181,7 @@ class Guarded(tornado.web.RequestHandler):
         token = self.get_query_argument("token", "") or bearer
         if not token:
             return self.access.knows(self.get_cookie(name))
-        if not await self.access.admits(token, self.request.remote_ip or ""):
+        if not await self.access.admits(token.encode(), self.request.remote_ip or ""):
             return False
         if not bearer:
             secure = f"https://{self.request.host}" in self.access.origins
