@@ -21,6 +21,7 @@ import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from tdengine.errors import TDengineError
+from web import tokens
 
 MIN_TOKEN = 16
 """Characters that a token of the user's own must have."""
@@ -94,22 +95,25 @@ class Access:
         shared = not is_loopback(address)
         own = os.environ.get("PSP_TOKEN")
         token = own or (secrets.token_urlsafe(24) if shared else None)
-        if token is not None and len(token) < MIN_TOKEN:
-            raise TDengineError(f"PSP_TOKEN has {len(token)} characters: take {MIN_TOKEN} or more, or leave it out")
+        if token is not None and tokens.length(token) < MIN_TOKEN:
+            raise TDengineError(
+                f"PSP_TOKEN has {tokens.length(token)} characters: take {MIN_TOKEN} or more, or leave it out"
+            )
         names = {*cls.hosts, address.lower(), *(host_name(urlsplit(origin).netloc) for origin in origins)}
         if shared:
             names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         return cls(frozenset(names), shared, frozenset(origins), None if no_token else token, shown=not own)
 
     def url(self, address: str, port: int) -> str:
-        """The address to open, with the token, unless it is the user's own."""
+        """The address to open, with the token; if it is the user's own, with how to put it there."""
         try:
             unspecified = ipaddress.ip_address(address).is_unspecified
         except ValueError:
             unspecified = False
         host = socket.gethostname() if unspecified else "localhost" if address == "127.0.0.1" else address
         host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{port}" + (f"/?token={self.token if self.shown else '$PSP_TOKEN'}" if self.token else "")
+        token = f"/?token={tokens.in_link(self.token, not self.shown)}" if self.token else ""
+        return f"http://{host}:{port}{token}"
 
     def answers_to(self, host: str) -> bool:
         """Whether a request with this `Host` header is meant for this server: ends DNS rebinding."""
@@ -123,7 +127,8 @@ class Access:
     @property
     def cookie(self) -> str:
         """What the cookie of an admitted viewer holds: not the token, and of no use to find it."""
-        return hmac.new((self.token or "").encode(), b"perspective_server", hashlib.sha256).hexdigest()
+        key = (self.token or "").encode(errors="surrogateescape")
+        return hmac.new(key, b"perspective_server", hashlib.sha256).hexdigest()
 
     def knows(self, cookie: str | None) -> bool:
         """Whether it is the cookie of an admitted viewer, compared in constant time."""
@@ -131,7 +136,7 @@ class Access:
 
     async def admits(self, shown: bytes, address: str) -> bool:
         """Whether it is the token, compared in constant time; wrong ones make the wrong ones of their address slow."""
-        if self.token is None or hmac.compare_digest(shown, self.token.encode()):
+        if self.token is None or tokens.same(self.token, shown):
             return True
         mistakes = self._of(address)
         mistakes.count += 1
@@ -177,11 +182,11 @@ class Guarded(tornado.web.RequestHandler):
         name = f"perspective_{host_name(self.request.host)}_{self.settings['port']}".replace(":", "_")
         # A proxy may ask for a password of its own, and pass that on as another kind of Authorization.
         kind, _, credentials = self.request.headers.get("Authorization", "").partition(" ")
-        bearer = credentials if kind.lower() == "bearer" else ""
-        token = self.get_query_argument("token", "") or bearer
+        bearer = credentials.encode("latin-1") if kind.lower() == "bearer" else b""
+        token = self.request.query_arguments.get("token", [b""])[-1] or bearer
         if not token:
             return self.access.knows(self.get_cookie(name))
-        if not await self.access.admits(token.encode(), self.request.remote_ip or ""):
+        if not await self.access.admits(token, self.request.remote_ip or ""):
             return False
         if not bearer:
             secure = f"https://{self.request.host}" in self.access.origins
