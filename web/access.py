@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import logging
 import os
 import secrets
 import socket
@@ -22,6 +23,8 @@ from tornado.http1connection import HTTP1Connection
 
 from tdengine.errors import TDengineError
 from web import tokens
+
+log = logging.getLogger("perspective_server")
 
 MIN_TOKEN = 16
 """Characters that a token of the user's own must have."""
@@ -222,6 +225,13 @@ class Guarded(tornado.web.RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Frame-Options", "DENY")
         self.set_header("Referrer-Policy", "no-referrer")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what went wrong, without the address that was asked for: a token may be in it."""
+        if isinstance(value, tornado.web.HTTPError):
+            log.debug("%d %s: %s", value.status_code, self.request.path, value)
+        else:
+            log.error("%s failed", self.request.path, exc_info=(typ, value, tb))
 
     def write_error(self, status_code: int, **_: object) -> None:
         """An error is its number and name: no page, and nothing of the program."""

@@ -76,7 +76,9 @@ def test_a_token_in_an_address_is_in_no_log(start: Start) -> None:
     server, port = serve(start, "--address", "0.0.0.0", "--log-level", "debug", PSP_TOKEN=TOKEN)
     get(port, f"/?token={TOKEN}")
     get(port, f"/nothing?token={TOKEN}")
+    get(port, f"/?token={TOKEN}&v=%ff")
     server.says("404 /nothing")
+    server.says("400 /")
     assert TOKEN not in server.output
 
 
