@@ -4,7 +4,6 @@
 import argparse
 import asyncio
 import logging
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from tdengine.settings import add_options
 from web import assets
 from web.access import Access, NotFound, is_loopback
 from web.listening import listen
+from web.origins import origin
 from web.status import Status, StatusHandler
 from web.viewers import HistoryViewer, Viewer
 
@@ -109,13 +109,6 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     add_options(parser)
     return parser.parse_args(arguments)
-
-
-def origin(text: str) -> str:
-    """Check an origin given on the command line. Raises argparse.ArgumentTypeError."""
-    if not re.fullmatch(r"https?://[^/\s@?#]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no origin such as https://demo.example")
-    return text.lower()
 
 
 def taos_options(options: argparse.Namespace, *more: str) -> list[str]:

@@ -16,13 +16,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from tdengine.errors import TDengineError
 from web import tokens
+from web.origins import asked_over_tls, host_name
 
 log = logging.getLogger("perspective_server")
 
@@ -56,14 +56,6 @@ def is_ip(name: str) -> bool:
         return bool(ipaddress.ip_address(name))
     except ValueError:
         return False
-
-
-def host_name(netloc: str) -> str:
-    """The host of a `Host` header or of an origin's address, in lower case, without port and brackets; or nothing."""
-    try:
-        return urlsplit(f"//{netloc}").hostname or ""
-    except ValueError:
-        return ""
 
 
 @dataclass
@@ -102,7 +94,7 @@ class Access:
             raise TDengineError(
                 f"PSP_TOKEN has {tokens.length(token)} characters: take {MIN_TOKEN} or more, or leave it out"
             )
-        names = {*cls.hosts, address.lower(), *(host_name(urlsplit(origin).netloc) for origin in origins)}
+        names = {*cls.hosts, address.lower(), *(host_name(origin.partition("://")[2]) for origin in origins)}
         if shared:
             names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         return cls(frozenset(names), shared, frozenset(origins), None if no_token else token, shown=not own)
@@ -192,7 +184,7 @@ class Guarded(tornado.web.RequestHandler):
         if not await self.access.admits(token, self.request.remote_ip or ""):
             return False
         if not bearer:
-            secure = f"https://{self.request.host}" in self.access.origins
+            secure = asked_over_tls(self.request.host, self.access.origins)
             self.set_cookie(name, self.access.cookie, httponly=True, samesite="Strict", secure=secure)
         return True
 

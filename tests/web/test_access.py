@@ -206,13 +206,6 @@ def test_pages_may_come_from_an_origin_that_the_server_was_told_of(start: Start)
     assert get(port, "/", Host="demo.example").status == 200
 
 
-@pytest.mark.parametrize("origin", ["demo.example", "https://", "https://demo.example/path", "ftp://x", "*"])
-def test_what_is_no_origin_is_one_line_and_exit_2(start: Start, origin: str) -> None:
-    server = start("perspective_server.py", "--allow-origin", origin)
-    assert server.wait() == 2
-    assert server.output.count("\n") == 1
-
-
 def test_one_viewer_too_many_is_told_so(start: Start) -> None:
     _, port = serve(start, "--max-viewers", "2")
     viewers = [Viewer(f"http://127.0.0.1:{port}") for _ in range(2)]
