@@ -4,7 +4,6 @@
 import argparse
 import asyncio
 import logging
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,8 @@ from tdengine.settings import add_options
 from web import assets
 from web.access import Access, NotFound, is_loopback
 from web.export import ExportHandler
+from web.listening import listen
+from web.origins import origin
 from web.status import Status, StatusHandler
 from web.viewers import HistoryViewer, Viewer
 
@@ -112,13 +113,6 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def origin(text: str) -> str:
-    """Check an origin given on the command line. Raises argparse.ArgumentTypeError."""
-    if not re.fullmatch(r"https?://[^/\s@?#]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no origin such as https://demo.example")
-    return text.lower()
-
-
 def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
     """The options that say where the table is, and `more`, for the command line of a child process."""
     names = (*more, "taos_host", "taos_port", "taos_user", "database", "table")
@@ -137,7 +131,7 @@ async def main(options: argparse.Namespace) -> None:
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options), offenders)
     app = make_app(live, pool, options, status, access)
     try:
-        app.listen(options.port, options.address, idle_connection_timeout=30, max_body_size=2**16)
+        listen(app, options.port, options.address)
     except OSError as error:
         raise TDengineError(
             f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"

@@ -16,25 +16,35 @@ STALE_SECONDS = 2.0
 SILENT_SECONDS = 8.0
 """After so long without one the child is replaced: longer than its longest call, or its longest pause, takes."""
 
+AGAIN_SECONDS = 1.0
+"""How long after the end of a feed the next is begun."""
+
 
 async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
     """What a feed process with these options says, for ever: one that ends or goes silent is replaced by another.
 
-    Adds messages of kind "waiting" of its own, while the feed is silent or missing. Closing the iterator ends the feed.
+    One that cannot be started is tried again. Adds messages of kind "waiting" of its own, while the feed is silent or
+    missing. Closing the iterator ends the feed.
     """
     while True:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "live.feed", *options), cwd=ROOT, stdout=PIPE
-        )
+        why = "the feed has ended and is started again"
         try:
-            async for message in _heard(process):
-                yield message
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-        yield {"kind": "waiting", "error": "the feed has ended and is started again"}, b""
-        await asyncio.sleep(1)
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "live.feed", *options), cwd=ROOT, stdout=PIPE
+            )
+        except OSError as error:
+            # Descriptors, processes or memory are wanting, and may be there again soon.
+            why = f"the feed cannot be started and is tried again: {error.strerror}"
+        else:
+            try:
+                async for message in _heard(process):
+                    yield message
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+        yield {"kind": "waiting", "error": why}, b""
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _heard(process: Process) -> AsyncGenerator[Message, None]:

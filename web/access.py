@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import logging
 import os
 import secrets
 import socket
@@ -14,11 +15,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import Any
 
 import tornado.web
+from tornado.http1connection import HTTP1Connection
 
 from tdengine.errors import TDengineError
+from web import tokens
+from web.origins import asked_over_tls, host_name
+
+log = logging.getLogger("perspective_server")
 
 MIN_TOKEN = 16
 """Characters that a token of the user's own must have."""
@@ -26,8 +32,11 @@ MIN_TOKEN = 16
 FREE_MISTAKES = 5
 PAUSE_SECONDS = 1.0
 MAX_WAITING = 4
-"""An address that has shown so many wrong tokens waits so long for the answer to each further one, right or wrong, and
-if so many are waiting already it is turned away."""
+"""An address that has shown so many wrong tokens waits so long for the answer to each further wrong one, and if so many
+are waiting already it is turned away. A right one never waits: behind a proxy all viewers have one address."""
+
+READ_SECONDS = 15.0
+"""A client that takes in nothing of its answer for so long is cut off."""
 
 FORGET_SECONDS = 600.0
 MAX_ADDRESSES = 10_000
@@ -47,14 +56,6 @@ def is_ip(name: str) -> bool:
         return bool(ipaddress.ip_address(name))
     except ValueError:
         return False
-
-
-def host_name(netloc: str) -> str:
-    """The host of a `Host` header or of an origin's address, in lower case, without port and brackets; or nothing."""
-    try:
-        return urlsplit(f"//{netloc}").hostname or ""
-    except ValueError:
-        return ""
 
 
 @dataclass
@@ -89,22 +90,25 @@ class Access:
         shared = not is_loopback(address)
         own = os.environ.get("PSP_TOKEN")
         token = own or (secrets.token_urlsafe(24) if shared else None)
-        if token is not None and len(token) < MIN_TOKEN:
-            raise TDengineError(f"PSP_TOKEN has {len(token)} characters: take {MIN_TOKEN} or more, or leave it out")
-        names = {*cls.hosts, address.lower(), *(host_name(urlsplit(origin).netloc) for origin in origins)}
+        if token is not None and tokens.length(token) < MIN_TOKEN:
+            raise TDengineError(
+                f"PSP_TOKEN has {tokens.length(token)} characters: take {MIN_TOKEN} or more, or leave it out"
+            )
+        names = {*cls.hosts, address.lower(), *(host_name(origin.partition("://")[2]) for origin in origins)}
         if shared:
             names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         return cls(frozenset(names), shared, frozenset(origins), None if no_token else token, shown=not own)
 
     def url(self, address: str, port: int) -> str:
-        """The address to open, with the token, unless it is the user's own."""
+        """The address to open, with the token; if it is the user's own, with how to put it there."""
         try:
             unspecified = ipaddress.ip_address(address).is_unspecified
         except ValueError:
             unspecified = False
         host = socket.gethostname() if unspecified else "localhost" if address == "127.0.0.1" else address
         host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{port}" + (f"/?token={self.token if self.shown else '$PSP_TOKEN'}" if self.token else "")
+        token = f"/?token={tokens.in_link(self.token, not self.shown)}" if self.token else ""
+        return f"http://{host}:{port}{token}"
 
     def answers_to(self, host: str) -> bool:
         """Whether a request with this `Host` header is meant for this server: ends DNS rebinding."""
@@ -118,31 +122,28 @@ class Access:
     @property
     def cookie(self) -> str:
         """What the cookie of an admitted viewer holds: not the token, and of no use to find it."""
-        return hmac.new((self.token or "").encode(), b"perspective_server", hashlib.sha256).hexdigest()
+        key = (self.token or "").encode(errors="surrogateescape")
+        return hmac.new(key, b"perspective_server", hashlib.sha256).hexdigest()
 
     def knows(self, cookie: str | None) -> bool:
         """Whether it is the cookie of an admitted viewer, compared in constant time."""
         return self.token is None or hmac.compare_digest((cookie or "").encode(), self.cookie.encode())
 
-    async def admits(self, token: str, address: str) -> bool:
-        """Whether it is the token, compared in constant time; wrong ones make the answers to their address slow."""
-        if self.token is None:
+    async def admits(self, shown: bytes, address: str) -> bool:
+        """Whether it is the token, compared in constant time; wrong ones make the wrong ones of their address slow."""
+        if self.token is None or tokens.same(self.token, shown):
             return True
         mistakes = self._of(address)
-        if mistakes.count >= FREE_MISTAKES:
-            if mistakes.waiting >= MAX_WAITING:
-                return False
+        mistakes.count += 1
+        mistakes.last = self.clock()
+        if mistakes.count > FREE_MISTAKES and mistakes.waiting < MAX_WAITING:
             mistakes.waiting += 1
             try:
                 async with mistakes.turn:
                     await asyncio.sleep(PAUSE_SECONDS)
             finally:
                 mistakes.waiting -= 1
-        right = hmac.compare_digest(token.encode(), self.token.encode())
-        if not right:
-            mistakes.count += 1
-            mistakes.last = self.clock()
-        return right
+        return False
 
     def _of(self, address: str) -> _Mistakes:
         """The mistakes of an address; those of long ago, and the oldest of too many, are forgotten."""
@@ -176,14 +177,14 @@ class Guarded(tornado.web.RequestHandler):
         name = f"perspective_{host_name(self.request.host)}_{self.settings['port']}".replace(":", "_")
         # A proxy may ask for a password of its own, and pass that on as another kind of Authorization.
         kind, _, credentials = self.request.headers.get("Authorization", "").partition(" ")
-        bearer = credentials if kind.lower() == "bearer" else ""
-        token = self.get_query_argument("token", "") or bearer
+        bearer = credentials.encode("latin-1") if kind.lower() == "bearer" else b""
+        token = self.request.query_arguments.get("token", [b""])[-1] or bearer
         if not token:
             return self.access.knows(self.get_cookie(name))
         if not await self.access.admits(token, self.request.remote_ip or ""):
             return False
         if not bearer:
-            secure = f"https://{self.request.host}" in self.access.origins
+            secure = asked_over_tls(self.request.host, self.access.origins)
             self.set_cookie(name, self.access.cookie, httponly=True, samesite="Strict", secure=secure)
         return True
 
@@ -193,6 +194,22 @@ class Guarded(tornado.web.RequestHandler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(why + "\n")
 
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
+        """End the answer. A client that does not take it in is cut off."""
+        sent = super().finish(chunk)
+        # From this answer on the connection is a websocket's, which looks after it.
+        if not sent.done() and self.get_status() != 101:
+            cutting = asyncio.get_running_loop().call_later(READ_SECONDS, self.cut)
+            sent.add_done_callback(lambda _: cutting.cancel())
+        return sent
+
+    def cut(self) -> None:
+        """Close the connection, whatever is still to be sent."""
+        assert isinstance(self.request.connection, HTTP1Connection)
+        self.request.connection.close()
+        if not self._finished:
+            self.finish()
+
     def set_default_headers(self) -> None:
         """What browsers are told with every answer."""
         self.clear_header("Server")
@@ -200,6 +217,13 @@ class Guarded(tornado.web.RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Frame-Options", "DENY")
         self.set_header("Referrer-Policy", "no-referrer")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what went wrong, without the address that was asked for: a token may be in it."""
+        if isinstance(value, tornado.web.HTTPError):
+            log.debug("%d %s: %s", value.status_code, self.request.path, value)
+        else:
+            log.error("%s failed", self.request.path, exc_info=(typ, value, tb))
 
     def write_error(self, status_code: int, **_: object) -> None:
         """An error is its number and name: no page, and nothing of the program."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import perspective
+from tornado.iostream import StreamClosedError
 
-from web.access import Guarded
+from web import access
 
 ROOT = Path(__file__).parent.parent
 WIDGET = Path(perspective.__file__).parent / "widget" / "static"
@@ -38,16 +39,23 @@ NAMED = re.compile(rb'"((?:\./)?[\w/]+\.(?:js|css))"')
 FOR_EVER = "private, max-age=31536000, immutable"
 """How long a browser may keep what it has asked for by an address with the content's own version in it."""
 
+PIECE_BYTES = 2**16
+"""So much goes out at a time, and the next when the client has room for it: one that reads less than this in
+`READ_SECONDS` is cut off."""
+
+Pieces = tuple[bytes, ...]
+
 
 @dataclass(frozen=True)
 class Asset:
     """A file as it goes out: whole, compressed, and the version by which a browser knows that it has it already.
 
-    `scripts` are the hashes of the scripts in a page, by which its Content-Security-Policy lets just these run.
+    It is in pieces that all clients share, so that one that reads slowly holds no copy. `scripts` are the hashes of the
+    scripts in a page, by which its Content-Security-Policy lets just these run.
     """
 
-    body: bytes
-    gzipped: bytes
+    body: Pieces
+    gzipped: Pieces
     version: str
     scripts: tuple[str, ...]
 
@@ -68,7 +76,13 @@ def pack(body: bytes, page: bool = False) -> Asset:
     """Compress and name a file's content."""
     scripts = re.findall(rb"<script[^>]*>([^<].*?)</script>", body, re.DOTALL) if page else []
     hashes = tuple(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts)
-    return Asset(body, gzip.compress(body, 6, mtime=0), hashlib.sha256(body).hexdigest()[:32], hashes)
+    packed = gzip.compress(body, 6, mtime=0)
+    return Asset(pieces(body), pieces(packed), hashlib.sha256(body).hexdigest()[:32], hashes)
+
+
+def pieces(content: bytes) -> Pieces:
+    """The content, cut up for sending."""
+    return tuple(content[begin : begin + PIECE_BYTES] for begin in range(0, len(content), PIECE_BYTES))
 
 
 @lru_cache(maxsize=1)
@@ -118,7 +132,7 @@ def page_policy(scripts: Sequence[str], host: str) -> str:
     )
 
 
-class AssetHandler(Guarded):
+class AssetHandler(access.Guarded):
     """GET of one file. A browser that has it is told so (304); others get it compressed, if they can read that."""
 
     def initialize(self, address: str) -> None:
@@ -140,11 +154,31 @@ class AssetHandler(Guarded):
             self.set_status(304)
         elif "gzip" in self.request.headers.get("Accept-Encoding", ""):
             self.set_header("Content-Encoding", "gzip")
-            self.write(asset.gzipped)
+            await self.send(asset.gzipped)
         else:
-            self.write(asset.body)
+            await self.send(asset.body)
 
     head = get
+
+    async def send(self, content: Pieces) -> None:
+        """Write the headers, and then each piece when the one before is on its way.
+
+        A piece goes out as it is; what goes out together with headers is copied for it.
+        """
+        self.set_header("Content-Length", sum(map(len, content)))
+        if self.request.method == "HEAD":
+            return
+        try:
+            for piece in (b"", *content):
+                self.write(piece)
+                written = self.flush()
+                if not written.done():
+                    await asyncio.wait_for(written, access.READ_SECONDS)
+        except (StreamClosedError, TimeoutError):
+            self.cut()
+        except asyncio.CancelledError:
+            self.cut()
+            raise
 
     def compute_etag(self) -> None:
         """Leave the ETag that `get` has set: tornado's own would hash the compressed body at each request."""

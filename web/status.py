@@ -86,7 +86,7 @@ class Status:
 
 
 class StatusHandler(Guarded):
-    """GET /status: 200 while the last poll succeeded, else 503, and JSON either way."""
+    """GET (or HEAD) of /status: 200 while the last poll succeeded, else 503, and JSON either way."""
 
     def initialize(self, status: Status) -> None:
         self.status = status
@@ -95,3 +95,5 @@ class StatusHandler(Guarded):
         self.set_status(200 if self.status.state == "live" else 503)
         self.set_header("Cache-Control", "no-store")
         self.write(self.status.as_dict())
+
+    head = get

@@ -1,52 +1,18 @@
 """The gate in the tests' own process, where time runs faster: pings, and what a slow viewer may leave unread."""
 
-import argparse
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import perspective
-import tornado.web
-from tornado.httpserver import HTTPServer
-from tornado.testing import bind_unused_port
 from tornado.websocket import websocket_connect
 
 import perspective_server
 from frames import handshake
-from history.pool import HistoryPool
-from live.sessions import Live
-from protocol.viewer import Offenders
+from in_process import application, serving
 from waiting import until
 from web import viewers
-from web.access import Access
-from web.status import Status
 
 CLOSING_SECONDS = 5
 """How long tornado waits for the answer to its closing message."""
-
-
-def application(options: argparse.Namespace) -> tornado.web.Application:
-    """The demo's application, whose table is not there yet."""
-    live = Live(perspective.Server(), options.name, options.limit, 1024, 5.0, Offenders())
-    return perspective_server.make_app(live, HistoryPool(1, 10, []), options, Status(), Access())
-
-
-@asynccontextmanager
-async def serving(**settings: float) -> AsyncIterator[int]:
-    """The demo's application with other settings, on the port that this yields."""
-    options = perspective_server.parse_options([])
-    app = application(options)
-    app.settings.update(settings)
-    server = HTTPServer(app)
-    listener, port = bind_unused_port()
-    server.add_socket(listener)
-    try:
-        yield port
-    finally:
-        server.stop()
-        viewers.Viewer.close_all("the test is over")
-        await server.close_all_connections()
 
 
 def test_pings_are_sent_often_enough_that_a_dead_peer_is_gone_within_a_minute() -> None:

@@ -1,0 +1,40 @@
+"""The demo's server in the tests' own process, where time runs faster."""
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import perspective
+import tornado.web
+
+import perspective_server
+from history.pool import HistoryPool
+from live.sessions import Live
+from parts import free_port
+from protocol.viewer import Offenders
+from web.access import Access
+from web.listening import REQUEST_SECONDS, listen
+from web.status import Status
+from web.viewers import Viewer
+
+
+def application(options: argparse.Namespace, access: Access | None = None) -> tornado.web.Application:
+    """The demo's application, whose table is not there yet."""
+    live = Live(perspective.Server(), options.name, options.limit, 1024, 5.0, Offenders())
+    return perspective_server.make_app(live, HistoryPool(1, 10, []), options, Status(), access or Access())
+
+
+@asynccontextmanager
+async def serving(
+    access: Access | None = None, request_seconds: float = REQUEST_SECONDS, **settings: float
+) -> AsyncIterator[int]:
+    """The demo's application with other bounds and settings, on the port that this yields."""
+    app = application(perspective_server.parse_options([]), access)
+    app.settings.update(settings)
+    port = free_port()
+    listener = listen(app, port, "127.0.0.1", request_seconds)
+    try:
+        yield port
+    finally:
+        Viewer.close_all("the test is over")
+        await listener.close()
