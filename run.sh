@@ -207,7 +207,9 @@ def tdengine(host, port):
 
 def status(port):
     try:
-        answer = json.loads(request("127.0.0.1", port, "GET", "/status")[1])
+        token = environ.get("PSP_TOKEN", "").encode()
+        login = {"Authorization": b"Bearer " + token} if token else {}
+        answer = json.loads(request("127.0.0.1", port, "GET", "/status", headers=login)[1])
         if answer["state"] == "live" and answer["rows"] > 0:
             return "live"
         return answer["error"] or "no rows yet"
@@ -316,7 +318,8 @@ check_parts
 live=yes
 
 readonly address=http://localhost:$port
-echo "Live at $address (Ctrl-C stops it; logs in $logs/)"
+# shellcheck disable=SC2016 # The token is no secret that a log should have.
+echo "Live at $address${PSP_TOKEN:+/?token=\$PSP_TOKEN} (Ctrl-C stops it; logs in $logs/)"
 if [ "$browser" = yes ]; then
   opener=''
   if [ "$(uname)" = Darwin ]; then

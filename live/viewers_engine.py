@@ -90,6 +90,8 @@ class ViewersEngine:
         self._watch: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._behind = False
+        self._missing = False
+        """Whether it could not be begun when it was last needed."""
         self._newest: User | None = None
         """Who has made a view last: an update that ends the process is laid to them."""
 
@@ -100,6 +102,7 @@ class ViewersEngine:
             return 0.0
         await self._running()
         if self.process is None:
+            user.viewer.answer(failure(message, "no process can be begun to compute this: ask again"))
             return 0.0
         if user not in self._users:
             self._users[user] = next(self._numbers)
@@ -151,12 +154,14 @@ class ViewersEngine:
                 *(sys.executable, "-m", "live.engine", *self.options), cwd=ROOT, stdin=PIPE, stdout=PIPE
             )
         except OSError as error:
-            log.warning("the viewers' engine cannot be begun: %s", error.strerror)
+            if not self._missing:
+                log.warning("the viewers' engine cannot be begun: %s", error.strerror)
+            self._missing = True
             return
         finally:
             self._begun = None
         self.process = process
-        self._behind = False
+        self._behind = self._missing = False
         contents = self.contents()
         if contents is not None:
             self._tell({"kind": "table"}, contents.schema)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
-from web.access import Guarded
+from web.access import READ_SECONDS, Guarded
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,9 +20,6 @@ MAX_EXPORTS = 2
 """Exports at a time: each has a process and a query of its own."""
 
 CHUNK_BYTES = 2**16
-READ_SECONDS = 30.0
-"""Who reads nothing for so long is given up."""
-
 TYPES = {"csv": "text/csv; charset=utf-8", "arrow": "application/vnd.apache.arrow.stream"}
 
 

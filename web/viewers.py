@@ -11,7 +11,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from protocol.messages import Malformed, Refused
 from protocol.viewer import Viewer as Visitor
-from web.access import Guarded
+from web.access import READ_SECONDS, Guarded
 from web.gate import MAX_MESSAGE_BYTES, Requests, pushed_down, without_expressions
 from web.status import Status
 
@@ -19,9 +19,6 @@ log = logging.getLogger("perspective_server")
 
 MAX_WAITING_BYTES = 2**20
 """A viewer that has so much still to read, besides the largest message it was sent, is disconnected: it may return."""
-
-READ_SECONDS = 15.0
-"""So is one that has read nothing for so long of what it was sent. Until it has read an answer it gets no other."""
 
 SHARE = 0.1
 """The part of the engine's time that one viewer may take, and so much ahead, in seconds:"""
@@ -116,7 +113,10 @@ class Viewer(Guarded, WebSocketHandler):
         await self.reads()
 
     async def reads(self) -> None:
-        """Wait until the viewer has read most of what it was sent. One that reads nothing is disconnected."""
+        """Wait until the viewer has read most of what it was sent: until then it gets no other answer.
+
+        One that reads nothing is disconnected.
+        """
         while self in self.everyone and self.waiting > MAX_WAITING_BYTES:
             self.read.clear()
             try:
@@ -183,7 +183,8 @@ class HistoryViewer(Viewer):
     def initialize(  # type: ignore[override]
         self, sessions: Callable[[str], Sessions], status: Status, max_viewers: int
     ) -> None:
-        over = sessions(self.get_query_argument("range", "all"))
+        asked = self.request.query_arguments.get("range", [b"all"])[-1]
+        over = sessions(asked.decode(errors="replace"))
         self.begin(over, status, max_viewers, Requests(set(), pushed_down, without_expressions))
 
     def counted(self) -> None:

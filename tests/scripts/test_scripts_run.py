@@ -44,8 +44,10 @@ def serve(answer):
     with socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1]))) as listener:
         while True:
             with listener.accept()[0] as client:
-                client.recv(10_000)
-                client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + answer().encode())
+                asked = client.recv(10_000).decode()
+                token = os.environ.get("PSP_TOKEN", "")
+                told = answer() if token in asked or "rest" in asked else "no token"
+                client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + told.encode())
 """
 
 EMBEDDED = """
@@ -130,6 +132,20 @@ def running(checkout: Checkout, port: int, *options: str, **env: str) -> Iterato
             assert lines[-1], f"ended: {lines} {process.stderr.read() if process.stderr else ''}"
         assert lines[-1].startswith(f"Live at http://localhost:{port} ")
         yield process
+
+
+def test_a_token_of_ones_own_is_shown_to_the_server_and_to_nobody_else(checkout: Checkout, port: int) -> None:
+    with checkout.started("./run.sh", "--no-browser", "--port", str(port), PSP_TOKEN="secret-secret-secret") as process:
+        assert process.stdout is not None
+        said = ""
+        while "Live at" not in said:
+            line = process.stdout.readline()
+            assert line, f"ended: {said}"
+            said += line
+        assert f"Live at http://localhost:{port}/?token=$PSP_TOKEN (" in said
+        assert "secret-secret" not in said
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
 
 
 def test_it_installs_and_starts_the_three_parts_each_with_a_log(checkout: Checkout, port: int) -> None:
