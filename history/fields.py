@@ -14,8 +14,18 @@ from tdengine.describing import Column
 from tdengine.sql import quote
 from tdengine.table import Table
 
-BUCKETS = {"second": "1s", "minute": "1m", "hour": "1h", "day": "1d"}
-"""What a table's time can be grouped by, and TIMETRUNCATE's word for it."""
+BUCKETS = {
+    "second": "1s",
+    "5 seconds": "5s",
+    "15 seconds": "15s",
+    "minute": "1m",
+    "2 minutes": "2m",
+    "10 minutes": "10m",
+    "hour": "1h",
+    "6 hours": "6h",
+    "day": "1d",
+}
+"""What a table's time can be grouped by, and TDengine's word for it."""
 
 _NUMBER = {
     "sum": "SUM({})",
@@ -86,6 +96,8 @@ class Field:
     arrow: pa.DataType
     convert: Callable[[Any], Any] | None
     groups: bool = True
+    window: str = ""
+    """Of a bucket of several units: what INTERVAL takes, as TIMETRUNCATE knows single ones alone."""
     whole: bool = False
     """Whether the values, which may be too large for an integer of Arrow's, are whole numbers all the same."""
 
@@ -119,10 +131,21 @@ class Source:
         if self.table.has_tags:
             made.append(Field("tbname", "tbname", pa.string(), None))
         time = made[0]
+        names = {each.name for each in made}
         for name, unit in BUCKETS.items():
             label = f"{time.name} by {name}"
-            made.append(Field(label, f"TIMETRUNCATE({time.sql}, {unit})", time.arrow, time.convert))
+            while label in names:  # a column of the user's own
+                label += "_"
+            if unit.startswith("1") and unit[1:].isalpha():
+                made.append(Field(label, f"TIMETRUNCATE({time.sql}, {unit})", time.arrow, time.convert))
+            else:
+                made.append(Field(label, time.sql, time.arrow, self._truncated(unit), window=unit))
         return {each.name: each for each in made}
+
+    def _truncated(self, unit: str) -> Callable[[int], int]:
+        """How a timestamp becomes the begin of its bucket, in epoch milliseconds."""
+        length = int(unit[:-1]) * {"s": 1, "m": 60, "h": 3600}[unit[-1]] * self.table.second
+        return lambda timestamp: self.table.milliseconds(timestamp // length * length)
 
     @property
     def time(self) -> Field:

@@ -1,4 +1,4 @@
-"""Pivots: a GROUP BY for each level, and the groups of all levels in the order of their tree."""
+"""Pivots: a GROUP BY (or windows) for each level, and the groups of all levels in the order of their tree."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -58,13 +58,10 @@ def _tree(view: View, query: Query) -> Iterable[Group]:
 
 
 def _level(view: View, query: Query, level: int, most: int) -> list[Group]:
-    """The groups of one level of a pivot, by one GROUP BY; columns that are only sorted by come last."""
+    """The groups of one level of a pivot, by one statement; columns that are only sorted by come last."""
     levels = view.levels[:level]
     asked = [view.aggregate(each) for each in view.asked]
-    keys = [each.select(each.sql) for each in levels]
-    listed = ", ".join([*keys, *(sql for sql, _ in asked)]) or "COUNT(*)"
-    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-    rows = query(f"SELECT {listed} FROM {view.source.table.at.full_name}{view.where}{grouped} LIMIT {most}")
+    rows = query(f"{_statement(view, levels, [sql for sql, _ in asked])} LIMIT {most}")
     return [
         Group(
             tuple(map(hashable, row[:level])),
@@ -73,6 +70,23 @@ def _level(view: View, query: Query, level: int, most: int) -> list[Group]:
         )
         for row in rows
     ] or ([Group((), (), (None,) * len(asked))] if level == 0 else [])
+
+
+def _statement(view: View, levels: Sequence[Field], asked: Sequence[str]) -> str:
+    """A GROUP BY; where time is cut to several units, windows, each other level being a partition."""
+    table = f"{view.source.table.at.full_name}{view.where}"
+    if not any(each.window for each in levels):
+        keys = [each.select(each.sql) for each in levels]
+        grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+        return f"SELECT {', '.join([*keys, *asked]) or 'COUNT(*)'} FROM {table}{grouped}"
+    (window,) = [each.window for each in levels if each.window]
+    others = [each.sql for each in levels if not each.window]
+    partitioned = f" PARTITION BY {', '.join(others)}" if others else ""
+    within = [f"{'_wstart' if each.window else each.sql} AS k{at}" for at, each in enumerate(levels)]
+    within += [f"{sql} AS v{at}" for at, sql in enumerate(asked)] or ["COUNT(*) AS v0"]
+    outside = [each.select(f"k{at}") for at, each in enumerate(levels)] + [f"v{at}" for at in range(len(asked))]
+    # A LIMIT behind PARTITION BY counts rows of each partition; and _wstart is read as text, but from outside.
+    return f"SELECT {', '.join(outside)} FROM (SELECT {', '.join(within)} FROM {table}{partitioned} INTERVAL({window}))"
 
 
 def _ordered(view: View, groups: list[Group]) -> Iterable[Group]:

@@ -62,6 +62,8 @@ class View:
                 raise HistoryError(f"TDengine cannot group by {each.name!r}")
         if len(levels) > limits.MAX_LEVELS or len(set(levels)) < len(levels):
             raise HistoryError(f"up to {limits.MAX_LEVELS} columns can be grouped by, each once")
+        if sum(bool(each.window) for each in levels) > 1:
+            raise HistoryError("time can be cut to several seconds, minutes or hours once in a pivot")
         return levels
 
     @property
@@ -128,6 +130,8 @@ class View:
             raise HistoryError(f"history has no filter {str(op)[:20]!r} for {of.name!r}")
         if op in NULLS:
             return f"{of.sql} {op.upper()}"
+        if of.window and op in ("==", "!="):
+            raise HistoryError(f"history has no filter {op!r} for {of.name!r}: filter its time by >= and <")
         if op in ("in", "not in"):
             values = ", ".join(self._value(of, each) for each in (value if isinstance(value, list) else [value]))
             sql = f"{of.sql} {op.upper()} ({values})"

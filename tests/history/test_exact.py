@@ -252,3 +252,64 @@ def test_times_before_1970_are_asked_for_as_they_are() -> None:
     for text in ("5--5", "--5", "-1--2", "1-"):
         with pytest.raises(HistoryError, match="no time range"):
             Range.parse(text, 0)
+
+
+UNITS = {
+    "second": 1,
+    "5 seconds": 5,
+    "15 seconds": 15,
+    "minute": 60,
+    "2 minutes": 120,
+    "10 minutes": 600,
+    "hour": 3600,
+    "6 hours": 21600,
+    "day": 86400,
+}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("group", [[], ["place"]])
+def test_time_is_cut_to_a_bucket_of_any_length(spread: Asked, unit: str, group: list[str]) -> None:
+    length = UNITS[unit]
+    pivot = spread.pivot("t", group_by=[*group, f"ts by {unit}"], columns=["v"], aggregates={"v": "sum"})
+    expected: dict[tuple[Any, ...], int] = {}
+    for time_, place, number in spread.connection.query("SELECT CAST(ts AS BIGINT), place, v FROM td.t"):
+        path = (*([place] if group else []), time_ // (length * 1000) * length * 1000)
+        expected[path] = expected.get(path, 0) + number
+    leaves = {
+        tuple(path): total
+        for path, total in zip(pivot["__ROW_PATH__"], pivot["v"], strict=True)
+        if len(path) == len(group) + 1
+    }
+    assert leaves == expected
+
+
+def test_two_cuts_of_several_units_are_refused_and_buckets_show_in_rows(spread: Asked) -> None:
+    with pytest.raises(perspective.PerspectiveError, match="once in a pivot"):
+        spread.pivot("t", group_by=["ts by 5 seconds", "ts by 2 minutes"], columns=["v"])
+    rows = spread.pivot("t", columns=["ts", "ts by 2 minutes"])
+    for time_, begin in zip(rows["ts"], rows["ts by 2 minutes"], strict=True):
+        assert begin == time_ // 120_000 * 120_000
+
+
+def test_a_column_of_the_users_that_is_called_like_a_bucket_is_there_beside_it(spread: Asked) -> None:
+    columns = spread.pivot("named", columns=["ts by minute", "ts by minute_"])
+    assert columns["ts by minute"] == ["mine"]
+    assert columns["ts by minute_"] == [BEGIN // 60 * 60_000]
+
+
+@pytest.fixture(scope="module")
+def spread() -> Iterator[Asked]:
+    """A viewer of a table whose rows lie over a day, and of one with a column that is called like a bucket."""
+    chance = random.Random(3)
+    with running("--keep", "2d") as server:
+        connection = server.connect()
+        connection.execute("CREATE DATABASE td")
+        connection.execute("CREATE TABLE td.t (ts TIMESTAMP, place NCHAR(4), v INT)")
+        times = sorted(chance.sample(range(86_400_000), 400))
+        rows = " ".join(f"({BEGIN * 1000 + each}, 'p{each % 3}', {each % 100})" for each in times)
+        connection.execute(f"INSERT INTO td.t VALUES {rows}")
+        connection.execute("CREATE TABLE td.named (ts TIMESTAMP, `ts by minute` NCHAR(10))")
+        connection.execute(f"INSERT INTO td.named VALUES ({BEGIN * 1000 + 1234}, 'mine')")
+        at = Settings("127.0.0.1", server.port, "root", "td", "t", "taosdata")
+        yield Asked(create_tdengine_connection(at), at)
