@@ -183,7 +183,11 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         return converted(of, low), converted(of, high)
 
     def view_get_data(self, view_name: str, config: Any, schema: Any, viewport: dict[str, Any], data: Any) -> None:
-        """Write the rows and columns of the viewport to `data`, as Arrow."""
+        """Write the rows and columns of the viewport to `data`, as Arrow.
+
+        Of more rows than an answer has, as a chart of raw rows asks for, the newest; where they are sorted by something
+        else, the first.
+        """
         view = self.view(view_name)
         begin, end = int(viewport.get("start_row") or 0), viewport.get("end_row")
         shown = slice(viewport.get("start_col") or 0, viewport.get("end_col"))
@@ -191,8 +195,11 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         if end is None or end - begin > most:
             end = min(self.view_size(view_name), math.inf if end is None else end)
         count = max(0, int(end) - begin)
+        if count > most and view.is_pivot:
+            raise HistoryError(f"{count:,} groups are more than the {most:,} of one answer: narrow the time range")
         if count > most:
-            raise HistoryError(f"{count:,} rows are more than the {most:,} of one answer: narrow the time range")
+            begin += count - most if rows.is_oldest_first(view) else 0
+            count = most
         if view.is_pivot:
             data.from_arrow_ipc(pivots.page(view, self._groups(view)[begin : begin + count], shown))
         else:

@@ -30,6 +30,11 @@ def page(view: View, query: Query, begin: int, rows: int, shown: slice) -> bytes
     return as_arrow([(each.name, each, at) for at, each in enumerate(columns)], converted_rows)
 
 
+def is_oldest_first(view: View) -> bool:
+    """Whether the newest rows are the last ones."""
+    return not view.sorts or view.sorts[0] == (view.source.time, "asc")
+
+
 def ordered(view: View) -> str:
     """What ORDER BY says: what the view is sorted by, and then the whole key.
 

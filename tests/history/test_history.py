@@ -505,18 +505,27 @@ def test_a_filters_text_is_text(ask: Any, rows: list[Row], text: str, op: str) -
     assert size == len([row for row in rows if row[1] is not None and holds(row[1])])
 
 
-def test_an_answer_has_so_many_rows_and_no_more(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("sort", "newest"),
+    [([], "last"), ([["ts", "asc"]], "last"), ([["ts", "desc"]], "first"), ([["n", "asc"]], "first")],
+)
+def test_of_more_rows_than_an_answer_has_the_newest_are_answered(
+    ask: Any, monkeypatch: pytest.MonkeyPatch, sort: list[list[str]], newest: str
+) -> None:
+    whole = ask({"columns": ["ts"], "sort": sort}, 0, 400)[1]["ts"]
     monkeypatch.setattr(limits, "MAX_ROWS", 100)
-    with pytest.raises(perspective.PerspectiveError, match="narrow the time range"):
-        ask({"columns": ["price"]}, 0, 101)
+    assert ask({"columns": ["ts"], "sort": sort}, 0, 100)[1]["ts"] == whole[:100]
+    fitting = ask({"columns": ["ts"], "sort": sort}, 0, 400)[1]["ts"]
+    assert fitting == (whole[-100:] if newest == "last" else whole[:100])
 
 
 def test_an_answer_of_many_columns_has_fewer_rows(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_VALUES", 100)
-    assert ask({"columns": ["price", "n"]}, 0, 50)[0] == 400
-    assert ask({"columns": ["price", "n"]}, 380, 1000)[0] == 400
-    with pytest.raises(perspective.PerspectiveError, match="more than the 50 of one answer"):
-        ask({"columns": ["price", "n"]}, 0, 51)
+    assert len(ask({"columns": ["price", "n"]}, 0, 50)[1]["n"]) == 50
+    assert len(ask({"columns": ["price", "n"]}, 380, 1000)[1]["n"]) == 20
+    assert len(ask({"columns": ["price", "n"]}, 0, 51)[1]["n"]) == 50
+    with pytest.raises(perspective.PerspectiveError, match="more than"):
+        ask({"columns": ["price", "n"], "group_by": ["ts"]}, 0, 400)
 
 
 def test_a_pivot_has_so_many_groups_and_no_more(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
