@@ -18,8 +18,9 @@ from embedded.schema import Column
 from embedded.types import BOOL, DOUBLE, FLOAT, NCHAR, TIMESTAMP, VARCHAR, Type
 
 _VALUE = r"(?:'[^'\\(),\r\n]*+'|-?[0-9]++(?:\.[0-9]++(?:e[-+]?[0-9]++)?)?|null|true|false)"
-_ROW = rf"\({_VALUE}(?:,\ ?{_VALUE})*+\)"
-_ROWS = re.compile(rf"{_ROW}(?:,?\ ?{_ROW})*+")
+# Atomic groups, as a possessive repeat of a group goes too far in Python before 3.11.5.
+_ROW = rf"\({_VALUE}(?>(?:,\ ?{_VALUE})*)\)"
+_ROWS = re.compile(rf"{_ROW}(?>(?:,?\ ?{_ROW})*)")
 _FEWEST = 50
 _FLOAT_MAX = pa.scalar(3.4028234663852886e38)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[-+]\d\d:?\d\d)", re.IGNORECASE)

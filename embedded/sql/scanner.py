@@ -81,7 +81,8 @@ def lower_outside_quotes(sql: str) -> str:
 
 # All up to the next capitals outside quotes, and these: there are few in a long INSERT, however many texts it has.
 _UP_TO_UPPER = re.compile(
-    r"""((?: [^A-Z'"`]++ | '(?:[^'\\]|\\.)*+(?:'|$) | "(?:[^"\\]|\\.)*+(?:"|$) | `[^`]*+(?:`|$) )*+) ([A-Z]*+)""",
+    r"""((?>(?: [^A-Z'"`]++ | '(?>(?:[^'\\]|\\.)*)(?:'|$) | "(?>(?:[^"\\]|\\.)*)(?:"|$) | `[^`]*+(?:`|$) )*))
+    ([A-Z]*+)""",
     re.VERBOSE | re.DOTALL,
 )
 

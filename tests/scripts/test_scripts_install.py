@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Callable, Sequence
+from copy import copy as shallow_copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -516,14 +517,10 @@ def install_archive(checkout: Checkout, *entries: tarfile.TarInfo, format: int =
     `{around}` in them is the directory around the checkout, which may not change, nor the checkout but for its logs.
     """
     around = checkout.path.parent
-    placed = [
-        member.replace(
-            name=member.name.replace("{around}", str(around)),
-            linkname=member.linkname.replace("{around}", str(around)),
-            deep=False,
-        )
-        for member in entries
-    ]
+    placed = list(map(shallow_copy, entries))
+    for member in placed:
+        member.name = member.name.replace("{around}", str(around))
+        member.linkname = member.linkname.replace("{around}", str(around))
     (around / "victim").write_text("mine")
     checkout.env["PYTHONDONTWRITEBYTECODE"] = "1"
     (around / "archive").mkdir()
