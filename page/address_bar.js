@@ -1,6 +1,6 @@
 /** The address bar: it holds a view that is shared, after `#view=`, as JSON in base64url; and no token. */
 
-// The server has traded the token for a cookie.
+// The server has traded that for a cookie.
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
 function encode(shared) {

@@ -12,9 +12,11 @@ else if (!able) {
 }
 
 function tell(state, text, reason) {
-  document.querySelector("#state").dataset.state = state;
-  document.querySelector("#state").textContent = text;
-  document.querySelector("#reason").textContent = reason;
+  const [shown, why] = [document.querySelector("#state"), document.querySelector("#reason")];
+  if (shown.textContent === text) return;
+  shown.dataset.state = state;
+  shown.textContent = text;
+  why.textContent = why.title = reason;
 }
 
 /** Opened from disk: go to the server's own address as soon as it answers. */

@@ -8,12 +8,12 @@ import { BLANK, clock, columnsToDraw } from "./views.js";
 const by = (time, unit) => `${time} by ${unit}`;
 const UNITS = ["second", "minute", "hour", "day"];
 
-/** A table of History over a time range, as `offerViews()` shows it. `asked` is the connection it is asked over. */
-export async function historyTable(asked, { table: name, range }) {
-  const table = await asked.client.open_table(name);
+/** A table of History over a time range, { table, range }, as `offerViews()` shows it, asked over a connection. */
+export async function historyTable(asked, to) {
+  const table = await asked.client.open_table(to.table);
   const columns = await columnsOf(table);
   const split = ownColumns(columns);
-  const unit = unitOf(range);
+  const unit = unitOf(to.range);
   let grouped = null;
   const make = async (name) => {
     if (name === "Rows") return historyViews(split, unit)[0].config;
@@ -27,8 +27,8 @@ export async function historyTable(asked, { table: name, range }) {
     columns,
     names: historyViews(split, unit).map((made) => made.name),
     make,
-    settings: { table: name, title: `${name}: ${titleOf(range)}` },
-    link: { history: { table: name, range } },
+    settings: { table: to.table, title: `${to.table}: ${titleOf(to.range)}` },
+    link: { history: to },
     rest: asked.rest,
     remote: true,
   };
@@ -57,7 +57,7 @@ async function groupsOf(asked, table, own) {
   return found;
 }
 
-/** A table's own columns in a sensible order, its time, texts, numbers, others, and the name of the one that is its time. */
+/** A table's own columns in a sensible order, its time, texts, numbers, others; and the name of that time. */
 function ownColumns(columns) {
   const time = columns.find(([name]) => columns.some(([other]) => other === by(name, "second")))?.[0];
   const own = columns.filter(([name]) => !UNITS.some((unit) => name === by(time, unit)));
@@ -67,9 +67,9 @@ function ownColumns(columns) {
 }
 
 /**
- * The ready-made views of a whole table, as those of Live, of what TDengine can compute: no expressions, no split. `own`
- * are its columns, and `time` names the one that is its time. `unit` is what time is cut to ("minute"); `groups` are
- * those of its text columns that it can be grouped by, and `one` is a value of the first of them.
+ * The ready-made views of a whole table, as `liveViews()`, of what TDengine can compute: no expressions, no split.
+ * `own` are its columns, and `time` names the one that is its time. `unit` is what time is cut to ("minute"); `groups`
+ * are those of its text columns that it can be grouped by, and `one` is a value of the first of them.
  */
 function historyViews({ time, own }, unit, groups = [], one = null) {
   const { texts, numbers, weight, level, size, colour, sums, prices } = columnsToDraw(own);

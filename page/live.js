@@ -4,7 +4,7 @@ import { still } from "./motion.js";
 import { server } from "./status.js";
 import { BLANK, clock, columnsToDraw } from "./views.js";
 
-/** The replica as `offerViews()` shows it. */
+/** The replica as `offerViews()` shows it; its name, limit and columns are those of the server's table. */
 export function liveTable(replica, { name, limit, columns }) {
   return {
     of: server.status.table,

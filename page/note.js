@@ -3,7 +3,7 @@
 const text = document.querySelector("#note span");
 
 export function note(what) {
-  text.textContent = what;
+  if (text.textContent !== what) text.textContent = what; // or what is the same would be read out again
 }
 
 document.querySelector("#dismiss").addEventListener("click", () => note(""));

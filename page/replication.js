@@ -24,8 +24,11 @@ export class Updates {
   #replica = null;
 
   add(delta) {
-    if (this.#replica) this.#apply(delta);
-    else this.#waiting.push(delta);
+    if (this.#replica === null) this.#waiting.push(delta);
+    else {
+      connection.heard = performance.now();
+      this.#replica.update(delta);
+    }
   }
 
   /** Forget what has come so far: rows that come after it have it in them. */
@@ -39,16 +42,11 @@ export class Updates {
     connection.heard = performance.now();
     this.#waiting.forEach((delta) => replica.update(delta));
   }
-
-  #apply(delta) {
-    connection.heard = performance.now();
-    this.#replica.update(delta);
-  }
 }
 
 /**
- * Give a replica the rows that the server has now, which may be others than before the connection was lost, and let it
- * follow. `columns` are the replica's.
+ * Give a replica, whose columns are `columns`, the rows that the server has now, which may be others than before the
+ * connection was lost, and let it follow.
  */
 export async function refill(replica, columns, source) {
   const { rows, count, limit, updates } = source;
@@ -56,8 +54,7 @@ export async function refill(replica, columns, source) {
     location.reload(); // the table has other columns now
     await new Promise(() => {});
   }
-  if (count === limit)
-    await replica.update(rows); // overwrites them all, and unlike replace() leaks nothing
-  else await replica.replace(rows);
+  // update() of a full table overwrites all its rows, and unlike replace() leaks nothing.
+  await (count === limit ? replica.update(rows) : replica.replace(rows));
   updates.follow(replica);
 }

@@ -28,9 +28,7 @@ export function offerViews(options) {
   const { signal } = leaving;
   const key = `views of ${of}`;
   const mine = { changed: {}, ...memory.get(key) };
-  const [nav, resetButton, shareButton] = ["nav", "#reset", "#share"].map((selector) =>
-    document.querySelector(selector),
-  );
+  const [nav, resetButton, shareButton] = ["nav", "#reset", "#share"].map((each) => document.querySelector(each));
   let [current, shared, applied, shown, timer] = [null, false, null, null, null];
   let [busy, keeping] = [Promise.resolve(), Promise.resolve()];
 

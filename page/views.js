@@ -1,6 +1,6 @@
 /**
- * What views are made of. A view is what `viewer.restore()` takes; it is made from a table's columns, [[name, type], ...]
- * in their order, types as Perspective names them.
+ * What views are made of. A view is what `viewer.restore()` takes; it is made from a table's columns in their order,
+ * [[name, type], ...], types as Perspective names them.
  */
 
 const TOTALLED = /^(volume|amount|count|quantity|qty|size|total)$/i;
@@ -32,9 +32,9 @@ export const clock = (fraction, date = false) => ({
 });
 
 /**
- * The columns that there are to choose from, by name. Of the numbers, `weight` is one that is added up, `level` one that
- * is averaged, `size` and `colour` are what a treemap draws of them (each may be undefined), and `sums` how each is
- * aggregated.
+ * The names of the columns that there are to draw. Of the numbers, `weight` is one that is added up, `level` one that
+ * is averaged, `size` and `colour` are what a treemap draws, each undefined where there is none; `sums` is how each
+ * number is aggregated, and `prices` whether there are those of candles.
  */
 export function columnsToDraw(columns) {
   const of = (...types) => columns.filter(([, type]) => types.includes(type)).map(([name]) => name);

@@ -199,7 +199,7 @@ def test_a_page_opened_from_disk_finds_the_server_when_it_starts(
     page.page.wait_for_url(f"http://localhost:{port}/", timeout=10_000)
 
 
-@pytest.mark.parametrize("file", ["static/perspective.js", "page/messages.js", "page/page.css"])
+@pytest.mark.parametrize("file", ["perspective.js", "messages.js"])
 def test_the_page_begins_anew_where_the_server_goes_away_before_it_has_sent_all_files(
     page: Watched, start: Start, taos_port: int, file: str
 ) -> None:
@@ -217,6 +217,16 @@ def test_the_page_begins_anew_where_the_server_goes_away_before_it_has_sent_all_
     serve(start, taos_port, int(address.rsplit(":", 1)[1]))
     page.drawn()
     page.state("live, no new rows")
+
+
+def test_the_page_begins_anew_where_its_style_does_not_come(page: Watched, start: Start, taos_port: int) -> None:
+    produce(start, taos_port, "--batches", "4").wait()
+    _, address = serve(start, taos_port)
+    page.page.route("**/page.css?*", lambda route: route.abort(), times=1)
+    page.page.goto(address)
+    page.until("return document.querySelector('#progress').textContent.includes('could not be loaded')")
+    page.drawn()
+    assert page.until("return getComputedStyle(document.querySelector('header')).display") == "grid"
 
 
 @pytest.mark.parametrize("name", ["WebAssembly", "WebSocket"])
