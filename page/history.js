@@ -6,7 +6,7 @@ import { BLANK, clock, columnsToDraw } from "./views.js";
 
 /** What a table of History has besides its own columns: its time, cut to the unit. */
 const by = (time, unit) => `${time} by ${unit}`;
-const UNITS = ["second", "minute", "hour", "day"];
+const UNITS = ["second", "5 seconds", "15 seconds", "minute", "2 minutes", "10 minutes", "hour", "6 hours", "day"];
 
 /** A table of History over a time range, { table, range }, as `offerViews()` shows it, asked over a connection. */
 export async function historyTable(asked, to) {

@@ -39,7 +39,8 @@ export async function browse(viewer, live) {
   let leaving = Promise.resolve();
 
   // The viewer leaves the rejections of its own questions to nobody: what has been noted is no surprise.
-  const noted = new Set(["given up", "the connection is lost"]);
+  // And text that somebody types into its panel is taken for an expression, of which History has none.
+  const noted = new Set(["given up", "the connection is lost", "history has no expressions"]);
   addEventListener("unhandledrejection", (event) => {
     const text = String(event.reason?.message ?? event.reason);
     if ([...noted].some((known) => text.includes(known))) event.preventDefault();

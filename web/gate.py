@@ -91,11 +91,21 @@ def pushed_down(config: Message) -> str | None:
 
     What it asks for is looked at by history, which makes SQL of it, in a process of its own.
     """
+    if config.split_by or config.expressions or config.windows:
+        return "history has no expressions and no split: group by more columns instead"
+    return describable(config)
+
+
+def describable(config: Message) -> str | None:
+    """The same of what a viewer only wants to know about: whether text that somebody types is an expression, say.
+
+    History's own answer to that is that it is none, which the viewer takes better than a refusal.
+    """
     asked = (config.group_by, config.columns.columns.columns, config.aggregates, config.sort, config.filter)
     if not known_words(config):
         return "that is no configuration of a view"
-    if config.split_by or config.expressions or config.windows:
-        return "history has no expressions and no split: group by more columns instead"
+    if max(len(config.split_by), len(config.expressions), len(config.windows)) > MAX_EXPRESSIONS:
+        return TOO_MUCH
     if any(len(each) > MAX_COLUMNS for each in asked) or any(
         len(each.value) > MAX_FILTER_VALUES for each in config.filter
     ):
@@ -117,11 +127,13 @@ def anything(_request: Message, _name: str) -> str | None:
 class Requests:
     """The requests of one viewer. `taken` are the names that the views of all viewers have, and those of tables.
 
-    `refusal` says of a view's configuration why it is refused, or None, and `limit` the same of any request.
+    `refusal` says of a view's configuration why it is refused, or None, `described` of one that is only asked about,
+    and `limit` the same of any request.
     """
 
     taken: set[str]
     refusal: Callable[[Message], str | None] = computed
+    described: Callable[[Message], str | None] = computed
     limit: Callable[[Message, str], str | None] = anything
     views: set[str] = field(default_factory=set)
     subscriptions: set[tuple[str, int]] = field(default_factory=set)
@@ -133,7 +145,7 @@ class Requests:
             raise Refused(request, refusal)
         if name == "table_make_view":
             self._make_view(request)
-        elif name == "table_describe" and (refusal := self.refusal(request.table_describe.config)):
+        elif name == "table_describe" and (refusal := self.described(request.table_describe.config)):
             raise Refused(request, refusal)
         elif name.startswith("view_"):
             if request.entity_id not in self.views:

@@ -12,7 +12,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from protocol.messages import Malformed, Refused
 from protocol.viewer import Viewer as Visitor
 from web.access import READ_SECONDS, Guarded
-from web.gate import MAX_MESSAGE_BYTES, Requests, pushed_down, without_expressions
+from web.gate import MAX_MESSAGE_BYTES, Requests, describable, pushed_down, without_expressions
 from web.status import Status
 
 log = logging.getLogger("perspective_server")
@@ -185,7 +185,7 @@ class HistoryViewer(Viewer):
     ) -> None:
         asked = self.request.query_arguments.get("range", [b"all"])[-1]
         over = sessions(asked.decode(errors="replace"))
-        self.begin(over, status, max_viewers, Requests(set(), pushed_down, without_expressions))
+        self.begin(over, status, max_viewers, Requests(set(), pushed_down, describable, without_expressions))
 
     def counted(self) -> None:
         """Those who look at the live table are the ones that are counted."""

@@ -12,7 +12,7 @@ from frames import VIEWING, config, delimited, filter_by, make_view, request, va
 from protocol import messages
 from protocol.messages import Malformed, Refused
 from web import gate
-from web.gate import Requests, pushed_down, without_expressions
+from web.gate import Requests, describable, pushed_down, without_expressions
 
 BODIES = {22: b"\x08\x01", 30: b"\x08\x01", 35: b"\x08\x01", 37: b"\x08\x01", 20: delimited(1, b"volume")}
 
@@ -86,7 +86,7 @@ def test_rows_depths_and_ids_are_of_something(requests: Requests, number: int) -
 
 
 def test_history_has_no_expressions_and_no_windows() -> None:
-    history = Requests(set(), pushed_down, without_expressions)
+    history = Requests(set(), pushed_down, describable, without_expressions)
     expression = delimited(1, b"x") + delimited(2, b"1")
     for message in (
         request(9, delimited(1, expression)),
@@ -96,6 +96,10 @@ def test_history_has_no_expressions_and_no_windows() -> None:
     ):
         with pytest.raises(Refused, match="history has no expressions"):
             history.check(message)
+    asked = request(41, delimited(1, delimited(6, expression)), "t")
+    assert history.check(asked) == asked
+    with pytest.raises(Refused, match="more than anybody"):
+        history.check(request(41, delimited(1, delimited(6, expression) * 33), "t"))
 
 
 def test_a_refusal_is_perspectives_own_error_for_that_request(requests: Requests) -> None:
