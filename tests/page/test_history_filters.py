@@ -74,6 +74,8 @@ def test_a_number_that_is_typed_filters(history: Watched, target: Target) -> Non
     add(history, "filter", "volume")
     filters(history, '[["volume", "==", null]]')
     history.page.locator("perspective-viewer #filter select").first.select_option(">")
+    filters(history, '[["volume", ">", null]]')
+    history.drawn()
     value = history.page.locator("perspective-viewer #filter input:not(.column-empty-input)").first
     value.click()
     value.press_sequentially("90000")
