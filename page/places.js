@@ -8,7 +8,7 @@ import { historyTable } from "./history.js";
 import { memoryOfTab } from "./memory.js";
 import { calm } from "./motion.js";
 import { note } from "./note.js";
-import { isNamed, isRange } from "./ranges.js";
+import { isRange } from "./ranges.js";
 import { server } from "./status.js";
 import { theme } from "./theme.js";
 import { offerViews } from "./view_buttons.js";
@@ -30,12 +30,12 @@ export async function browse(viewer, live) {
   const [database] = server.status.table.split(".", 1);
   const ownTable = server.status.table.slice(database.length + 1);
   const mode = document.querySelector("#mode");
-  const bar = historyBar((change) => go({ ...at, ...change }), back);
+  const bar = historyBar(change, back);
   const shownAt = new Map(); // the views that were shown, by the place: Live or a table of History
   const keyOf = (at) => at?.table ?? null;
   /** Where the page is: null for Live, else { table, range }; and where it was when all was well. */
   let [at, good, last] = [null, { at: null }, { table: ownTable, range: "1h" }];
-  let [offering, connection, turns, said] = [null, null, 0, ""];
+  let [offering, connection, turns, said, told] = [null, null, 0, "", ""]; // `told` until the visitor's next action
   let leaving = Promise.resolve();
 
   // The viewer leaves the rejections of its own questions to nobody: what has been noted is no surprise.
@@ -70,17 +70,11 @@ export async function browse(viewer, live) {
     if (!names.includes(to.table)) throw new Error(`There is no table ${to.table} in ${database}.`);
     bar.draw(to);
     const { table, ...offered } = await historyTable(connection, to);
-    /** Candles come over a day, unless the visitor has named a time. */
-    const elsewhere = (name) => {
-      const widen = name === "Candles" && isNamed(to.range) && to.range !== "1d";
-      if (widen) go({ ...to, range: "1d" }, { name });
-      return widen;
-    };
     if (turn !== turns) return;
     await viewer.eject(); // or it goes on with the table of the same name that it had
     await viewer.load(client);
     if (turn !== turns) return;
-    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, elsewhere, ...offered });
+    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, ...offered });
     await offering.ready;
     if (turn === turns && (await table.size()) === 0) said = "no rows in this time";
   }
@@ -99,7 +93,7 @@ export async function browse(viewer, live) {
    */
   async function go(to, begin = null, otherwise = null) {
     const turn = ++turns;
-    said = "";
+    [said, told] = ["", ""];
     document.querySelector("nav").setAttribute("aria-busy", true);
     const [left, from] = [offering, at];
     offering = null;
@@ -146,6 +140,14 @@ export async function browse(viewer, live) {
     back();
   }
 
+  /** Go to what the visitor chooses of the bar. The range that is shown already is asked about anew, until now. */
+  async function change(to) {
+    const renewed = to.range === at.range;
+    const turn = turns + 1;
+    await go({ ...at, ...to });
+    if (renewed && turn === turns && offering?.shown) told = `renewed at ${new Date().toLocaleTimeString()}`;
+  }
+
   function draw() {
     for (const each of mode.children) each.setAttribute("aria-pressed", (each.value === "history") === (at !== null));
     bar.draw(at);
@@ -164,12 +166,13 @@ export async function browse(viewer, live) {
     return go(placeOf(memoryOfTab.get("history")));
   }
 
+  for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (told = ""), true);
   mode.addEventListener("click", ({ target }) => {
     if (target.value === "live" && at !== null) go(null);
     if (target.value === "history" && at === null) go(last);
   });
   addEventListener("hashchange", () => linked() && start());
   mode.querySelector("[value=history]").disabled = false;
-  setInterval(() => bar.tell(connection?.asking ?? null, said), 100);
+  setInterval(() => bar.tell(connection?.asking ?? null, told || said), 100);
   return start();
 }

@@ -147,6 +147,7 @@ def test_a_pivot_of_two_levels_covers_a_day(page: History) -> None:
 
 
 def test_candles_of_one_ticker_by_the_minute_of_a_day_are_one_click(page: History) -> None:
+    page.go("#ranges button[value='1d']")
     page.pick("Candles")
     saved = page.saved()
     assert (saved["plugin"], saved["group_by"]) == ("Candlestick", ["timestamp by minute"])

@@ -1,0 +1,121 @@
+"""History as a visitor uses it, by mouse and keyboard, and what it shows, compared with SQL."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext
+from test_page_history import Demo, History, new_context
+
+from parts import Part, free_port, get_json, sql
+from viewers import PRESSED, VIEWER, chromium
+from waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A small demo: a day of trades, and a small table that stays as it is."""
+    logs = tmp_path_factory.mktemp("by hand")
+    taos, port = free_port(), free_port()
+    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", "50000")]
+    parts[0].says("listening", 60)
+    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT)")
+    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5) (NOW - 2h, '汉', 229.0) (NOW - 3h, '汉', 228.0)")
+    slow = ["--rows", "100", "--interval", "1000"]
+    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
+    parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
+    address = f"http://127.0.0.1:{port}"
+    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
+    yield Demo(address, parts[-1], taos)
+    for part in reversed(parts):
+        part.kill()
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    with chromium() as browser:
+        yield new_context(browser)
+
+
+@pytest.fixture
+def page(context: BrowserContext, demo: Demo) -> Iterator[History]:
+    """A new visitor's tab, in History. No test may leave a problem logged."""
+    watched = History(context)
+    watched.page.goto(demo.address)
+    watched.drawn()
+    watched.go("#mode button[value=history]")
+    yield watched
+    watched.page.close()
+    assert watched.problems == []
+
+
+def between(page: History, begin: int, end: int) -> None:
+    """Ask for a time by hand, from and to, in epoch milliseconds."""
+    page.page.locator("#ranges button[value='']").click()
+    for name, ms in [("from", begin), ("to", end)]:
+        local = page.page.evaluate("(ms) => new Date(ms).toLocaleString('sv').replace(' ', 'T')", ms)
+        page.page.locator(f"#between [name={name}]").fill(local)
+    page.go("#between button")
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "seconds"),
+    [
+        ("5m", "the last 5 minutes", 300),
+        ("15m", "the last 15 minutes", 900),
+        ("6h", "the last 6 hours", 21_600),
+        ("7d", "the last 7 days", 604_800),
+    ],
+)
+def test_a_range_shows_the_rows_of_that_time(page: History, demo: Demo, value: str, words: str, seconds: int) -> None:
+    def stored() -> int:
+        begin = get_json(demo.address + "/status")[1]["now"] - seconds * 1000
+        ((count,),) = sql(demo.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE `timestamp` >= {begin}")
+        return int(count)
+
+    before = stored()
+    page.go(f"#ranges button[value='{value}']")
+    assert page.title() == f"stocks_values: {words}"
+    assert before - 200 <= page.count() <= stored() + 200
+
+
+def test_a_time_before_1970_can_be_asked_for(page: History, demo: Demo) -> None:
+    page.table("meters")
+    ((rows, newest),) = sql(demo.taos_port, "SELECT COUNT(*), CAST(LAST(ts) AS BIGINT) FROM stocks.meters")
+    between(page, -86_400_000, newest - 3_600_000)
+    assert page.count() == rows - 1 == 2
+    page.page.reload()
+    page.drawn()
+    assert page.count() == 2
+    assert page.page.locator("#between").is_visible()
+    page.page.locator("#ranges button[value='']").click()
+    assert page.page.locator("#between [name=from]").input_value().startswith("1969-12-3")
+
+
+def test_the_pressed_range_is_renewed_by_a_click(page: History) -> None:
+    page.go("#ranges button[value='1m']")
+    (first,) = newest(page)
+    page.page.wait_for_timeout(1500)
+    page.go("#ranges button[value='1m']")
+    page.until("return /^renewed at \\d/.test(document.querySelector('#asking').textContent)")
+    assert newest(page)[0] > first
+    page.pick("Pivot")
+    page.until("return document.querySelector('#asking').textContent === ''")
+
+
+def newest(page: History) -> list[int]:
+    """The time of the first row that is shown."""
+    script = f"{VIEWER}.getView().then((v) => v.to_columns({{ end_row: 1 }})).then((columns) => columns.timestamp)"
+    return list(page.page.evaluate(script))
+
+
+@pytest.mark.parametrize("view", ["Candles", "Lines"])
+def test_a_view_keeps_the_range_and_copes_with_any(page: History, view: str) -> None:
+    page.pick(view)
+    assert page.title() == "stocks_values: the last hour"
+    units = {"1m": "second", "1h": "minute", "1d": "minute", "7d": "hour", "all": "minute"}
+    for value, unit in units.items():
+        page.go(f"#ranges button[value='{value}']")
+        assert page.saved()["group_by"] == [f"timestamp by {unit}"], value
+        assert page.count() > 1
+        assert page.page.evaluate(PRESSED) == view
+    assert not page.page.locator("#note").is_visible()
