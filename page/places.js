@@ -14,6 +14,8 @@ import { theme } from "./theme.js";
 import { offerViews } from "./view_buttons.js";
 import { sleep } from "./waiting.js";
 
+const EMPTY = "no rows in this time";
+
 /**
  * Let the visitor change between Live and History, its tables and its time ranges, and begin where a link or the last
  * visit of this tab says.
@@ -30,13 +32,13 @@ export async function browse(viewer, live) {
   const [database] = server.status.table.split(".", 1);
   const ownTable = server.status.table.slice(database.length + 1);
   const mode = document.querySelector("#mode");
-  const bar = historyBar(change, back);
+  const bar = historyBar(change, back, refresh);
   const shownAt = new Map(); // the views that were shown, by the place: Live or a table of History
   const keyOf = (at) => at?.table ?? null;
   /** Where the page is: null for Live, else { table, range }; and where it was when all was well. */
   let [at, good, last] = [null, { at: null }, { table: ownTable, range: "1h" }];
   let [offering, connection, turns, said, told] = [null, null, 0, "", ""]; // `told` until the visitor's next action
-  let leaving = Promise.resolve();
+  let [opened, refreshing, leaving] = [null, null, Promise.resolve()];
 
   // The viewer leaves the rejections of its own questions to nobody: what has been noted is no surprise.
   const noted = new Set(["given up", "the connection is lost"]);
@@ -76,7 +78,8 @@ export async function browse(viewer, live) {
     if (turn !== turns) return;
     offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, ...offered });
     await offering.ready;
-    if (turn === turns && (await table.size()) === 0) said = "no rows in this time";
+    opened = table;
+    if (turn === turns && (await table.size()) === 0) said = EMPTY;
   }
 
   async function openLive(begin, turn) {
@@ -142,10 +145,27 @@ export async function browse(viewer, live) {
 
   /** Go to what the visitor chooses of the bar. The range that is shown already is asked about anew, until now. */
   async function change(to) {
-    const renewed = to.range === at.range;
-    const turn = turns + 1;
-    await go({ ...at, ...to });
-    if (renewed && turn === turns && offering?.shown) told = `renewed at ${new Date().toLocaleTimeString()}`;
+    if (to.range !== at.range || !offering?.shown) return go({ ...at, ...to });
+    if (await refresh()) told = `renewed at ${new Date().toLocaleTimeString()}`;
+  }
+
+  /** Ask anew for what is shown, which stays where it is. Whether that is shown; once at a time. */
+  function refresh() {
+    refreshing ??= askAnew().finally(() => (refreshing = null));
+    return refreshing;
+  }
+
+  async function askAnew() {
+    const [turn, asked] = [turns, connection];
+    try {
+      await offering.settled();
+      if (turn !== turns || !offering?.shown || !(await asked.renew())) return false;
+      await viewer.restore({});
+      if (turn === turns) said = (await opened.size()) === 0 ? EMPTY : "";
+      return turn === turns;
+    } catch {
+      return false; // it has been given up, or the connection has told why not
+    }
   }
 
   function draw() {

@@ -19,7 +19,8 @@ class Unfit extends Error {}
  * changed in the viewer is drawn, and fails if it will not be.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
- * was, or null, and whether it is ready-made (`made`); and `leave()`, which ends the offer.
+ * was, or null, and whether it is ready-made (`made`); `settled()`, which resolves when what was
+ * chosen is shown; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
   const { viewer, columns, of, settings, names, make, begin = null, link = {} } = options;
@@ -157,6 +158,7 @@ export function offerViews(options) {
   return {
     ready,
     leave,
+    settled: () => busy,
     get shown() {
       return shown;
     },

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext
-from test_page_history import Demo, History, new_context
+from playwright.sync_api import BrowserContext, WebSocket
+from test_page_history import CELLS, Demo, History, new_context
 
-from parts import Part, free_port, get_json, sql
+from parts import Part, free_port, get_json, history_workers, sql, stopped
+from protocol.messages import parse
 from viewers import PRESSED, VIEWER, chromium
 from waiting import eventually
 
@@ -119,3 +120,77 @@ def test_a_view_keeps_the_range_and_copes_with_any(page: History, view: str) -> 
         assert page.count() > 1
         assert page.page.evaluate(PRESSED) == view
     assert not page.page.locator("#note").is_visible()
+
+
+def scroll(page: History) -> int:
+    """How far the grid is scrolled down."""
+    return int(page.page.evaluate(f"{CELLS}.querySelector('regular-table').scrollTop"))
+
+
+def listen(page: History) -> list[str | bytes]:
+    """What is asked of history from now on, once the page connects anew."""
+    sent: list[str | bytes] = []
+
+    def opened(socket: WebSocket) -> None:
+        if "/history" in socket.url:
+            socket.on("framesent", lambda message: sent.append(message))
+
+    page.page.on("websocket", opened)
+    return sent
+
+
+def test_refresh_asks_anew_and_keeps_the_view_its_changes_and_its_scroll(page: History, demo: Demo) -> None:
+    page.go("#ranges button[value='all']")
+    page.page.locator("perspective-viewer-datagrid regular-table").hover()
+    page.page.mouse.wheel(0, 2000)
+    page.until(f"return {CELLS}.querySelector('regular-table').scrollTop === 2000")
+    before = page.count()
+    page.page.wait_for_timeout(1500)
+    page.page.locator("#refresh").click()
+    page.until(f"return (await (await {VIEWER}.getView()).num_rows()) > {before}")
+    assert scroll(page) == 2000
+    ((stored,),) = sql(demo.taos_port, "SELECT COUNT(*) FROM stocks.stocks_values")
+    assert before < page.count() <= stored
+    page.pick("Pivot")
+    rows = "const c = await (await document.querySelector('perspective-viewer').getView()).to_columns()"
+    total = page.until(f"{rows}; return c.volume[0]")
+    page.page.wait_for_timeout(2500)
+    page.page.locator("#refresh").click()
+    page.until(f"{rows}; return c.volume[0] > {total}")
+    assert page.page.locator("nav .changed").count() == 0
+
+
+def test_what_is_shown_refreshes_itself_as_often_as_the_visitor_says_while_it_is_seen(page: History) -> None:
+    sent = listen(page)
+    page.go("#ranges button[value='all']")
+    page.page.locator("#every").select_option("1")
+    before = page.count()
+    page.until(f"return (await (await {VIEWER}.getView()).num_rows()) > {before + 150}", 10)
+    page.page.evaluate(
+        "Object.defineProperty(document, 'hidden', { value: true, configurable: true });"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.page.wait_for_timeout(1000)
+    sent.clear()
+    page.page.wait_for_timeout(2500)
+    assert sent == []
+    page.page.evaluate("delete document.hidden, document.dispatchEvent(new Event('visibilitychange'))")
+    page.page.reload()
+    page.drawn()
+    assert page.page.locator("#every").input_value() == "1"
+
+
+def test_a_refresh_waits_for_the_one_before(page: History, demo: Demo) -> None:
+    sent = listen(page)
+    page.go("#ranges button[value='1d']")
+    page.page.wait_for_timeout(500)
+    sent.clear()
+    with stopped(history_workers(demo.server)):
+        for _ in range(5):
+            page.page.locator("#refresh").click()
+        page.page.locator("#cancel").wait_for()
+        assert [parse(message)[1] for message in sent if isinstance(message, bytes)] == [
+            "view_delete",
+            "table_make_view",
+        ]
+    page.page.locator("#cancel").wait_for(state="hidden")
