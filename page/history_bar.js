@@ -2,7 +2,7 @@
 
 import { memoryOfTab } from "./memory.js";
 import { note } from "./note.js";
-import { endsOf, isNamed, RANGES } from "./ranges.js";
+import { endsOf, isNamed, RANGES, spanOf } from "./ranges.js";
 import { serverNow } from "./status.js";
 import { seen, sleep } from "./waiting.js";
 
@@ -17,7 +17,7 @@ const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 600
  *
  * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `offer(names)`, which
  * lists the tables; and `tell(asking, otherwise)`, which says for how many milliseconds TDengine has been asked, where
- * those are many, or otherwise something else.
+ * those are many, or otherwise something else; and `asOf(range, time)`, when what was asked for then begins and ends.
  */
 export function historyBar(chosen, cancelled, refresh) {
   const find = (selector) => document.querySelector(selector);
@@ -44,6 +44,10 @@ export function historyBar(chosen, cancelled, refresh) {
     const slow = asking !== null && asking > SLOW;
     find("#asking").textContent = slow ? `asking TDengine … ${(asking / 1000).toFixed(1)} s` : otherwise;
     find("#cancel").hidden = !slow;
+  }
+
+  function asOf(range, time) {
+    find("#span").textContent = `${spanOf(range, time)}, as of ${new Date(time).toLocaleTimeString()}`;
   }
 
   /** Let the visitor say when a range begins and ends. */
@@ -86,5 +90,5 @@ export function historyBar(chosen, cancelled, refresh) {
   find("#refresh").addEventListener("click", refresh);
   find("#cancel").addEventListener("click", cancelled);
   repeat();
-  return { draw, offer, tell };
+  return { draw, offer, tell, asOf };
 }

@@ -1,7 +1,7 @@
 /** Where the page is, Live or a table of History over a time range, and the way from one to the other and back. */
 
 import { linked } from "./address_bar.js";
-import { progress } from "./head.js";
+import { progress, showing } from "./head.js";
 import { historyBar } from "./history_bar.js";
 import { connectToHistory } from "./history_connection.js";
 import { historyTable } from "./history.js";
@@ -9,7 +9,7 @@ import { memoryOfTab } from "./memory.js";
 import { calm } from "./motion.js";
 import { note } from "./note.js";
 import { isRange } from "./ranges.js";
-import { server } from "./status.js";
+import { server, serverNow } from "./status.js";
 import { theme } from "./theme.js";
 import { offerViews } from "./view_buttons.js";
 import { sleep } from "./waiting.js";
@@ -71,6 +71,7 @@ export async function browse(viewer, live) {
     bar.offer(names);
     if (!names.includes(to.table)) throw new Error(`There is no table ${to.table} in ${database}.`);
     bar.draw(to);
+    const asked = serverNow();
     const { table, ...offered } = await historyTable(connection, to);
     if (turn !== turns) return;
     await viewer.eject(); // or it goes on with the table of the same name that it had
@@ -79,6 +80,7 @@ export async function browse(viewer, live) {
     offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, ...offered });
     await offering.ready;
     opened = table;
+    if (turn === turns && offering.shown) bar.asOf(to.range, asked);
     if (turn === turns && (await table.size()) === 0) said = EMPTY;
   }
 
@@ -159,10 +161,13 @@ export async function browse(viewer, live) {
     const [turn, asked] = [turns, connection];
     try {
       await offering.settled();
+      const now = serverNow();
       if (turn !== turns || !offering?.shown || !(await asked.renew())) return false;
       await viewer.restore({});
-      if (turn === turns) said = (await opened.size()) === 0 ? EMPTY : "";
-      return turn === turns;
+      if (turn !== turns) return false;
+      bar.asOf(at.range, now);
+      said = (await opened.size()) === 0 ? EMPTY : "";
+      return true;
     } catch {
       return false; // it has been given up, or the connection has told why not
     }
@@ -171,6 +176,7 @@ export async function browse(viewer, live) {
   function draw() {
     for (const each of mode.children) each.setAttribute("aria-pressed", (each.value === "history") === (at !== null));
     bar.draw(at);
+    showing(at && `${database}.${at.table}`);
   }
 
   /** A place that came from outside, if it is one. */

@@ -69,3 +69,13 @@ export function fits(unit, length) {
   const pieces = length / LENGTHS[unit];
   return pieces >= 3 && pieces <= 10_000;
 }
+
+/** When the rows of a range begin and end, `now` being when they were asked for, in local time with its zone. */
+export function spanOf(range, now) {
+  if (range === "all") return "all rows";
+  const [from, to] = endsOf(range, now).map((time) => new Date(time));
+  const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(to);
+  const sameDay = from.toDateString() === to.toDateString();
+  const until = sameDay ? to.toLocaleTimeString() : to.toLocaleString();
+  return `${from.toLocaleString()} – ${until} ${zone.find(({ type }) => type === "timeZoneName").value}`;
+}

@@ -1,5 +1,6 @@
 """History as a visitor uses it, by mouse and keyboard, and what it shows, compared with SQL."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -194,3 +195,23 @@ def test_a_refresh_waits_for_the_one_before(page: History, demo: Demo) -> None:
             "table_make_view",
         ]
     page.page.locator("#cancel").wait_for(state="hidden")
+
+
+def test_the_head_line_and_the_bar_tell_what_is_on_the_screen(page: History) -> None:
+    page.table("meters")
+    page.state("stocks.meters history")
+    assert page.page.title() == "stocks.meters – history"
+    assert page.page.evaluate("document.querySelector('#state').dataset.state") == "history"
+    between(page, 1_700_000_000_000, 1_700_003_600_000)
+    told = page.page.evaluate("(ms) => new Date(ms).toLocaleString()", 1_700_000_000_000)
+    shown = page.text("#span")
+    assert shown.startswith(f"{told} – ")
+    zone = page.page.evaluate("new Date().toLocaleTimeString(undefined, { timeZoneName: 'short' }).split(' ').at(-1)")
+    assert shown.count(zone) == 1
+    as_of = shown.rpartition(", as of ")[2]
+    page.page.wait_for_timeout(1100)
+    page.page.locator("#refresh").click()
+    page.until(f"return !document.querySelector('#span').textContent.endsWith({json.dumps(as_of)})")
+    page.go("#mode button[value=live]")
+    page.state("stocks.stocks_values live")
+    assert page.page.title() == "TDengine in Perspective, live"

@@ -233,7 +233,7 @@ def test_cancelling_brings_back_what_was_shown_while_live_rows_keep_coming(page:
         page.page.screenshot(path=ARTEFACTS / "history-asking.png")
         read = get_json(demo.address + "/status")[1]["rows_read"]
         eventually(lambda: get_json(demo.address + "/status")[1]["rows_read"] >= read + 1000, 5)
-        page.state("live")
+        page.state("history")
         page.page.locator("#cancel").click()
     page.drawn()
     assert page.page.evaluate(PRESSED) == "Pivot"
