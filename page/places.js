@@ -1,6 +1,7 @@
 /** Where the page is, Live or a table of History over a time range, and the way from one to the other and back. */
 
 import { linked } from "./address_bar.js";
+import { offerExport } from "./export.js";
 import { progress, showing } from "./head.js";
 import { historyBar } from "./history_bar.js";
 import { connectToHistory } from "./history_connection.js";
@@ -69,7 +70,10 @@ export async function browse(viewer, live) {
     lost.catch(() => turn === turns && again(to, begin));
     const names = await client.get_hosted_table_names();
     bar.offer(names);
-    if (!names.includes(to.table)) throw new Error(`There is no table ${to.table} in ${database}.`);
+    if (!names.includes(to.table)) {
+      note(`There is no table ${to.table} in ${database}. Here is what there is.`);
+      return go(names.length ? { ...to, table: names.includes(ownTable) ? ownTable : names[0] } : null);
+    }
     bar.draw(to);
     const asked = serverNow();
     const { table, ...offered } = await historyTable(connection, to);
@@ -151,6 +155,14 @@ export async function browse(viewer, live) {
     if (await refresh()) told = `renewed at ${new Date().toLocaleTimeString()}`;
   }
 
+  /** What an export is of: the rows of what is shown, all columns where that has groups instead. */
+  async function exported() {
+    if (at === null || !offering?.shown) return null;
+    const { columns, filter, sort, group_by } = await viewer.save();
+    const rows = { columns: columns.filter((name) => name !== null), filter, sort };
+    return { ...at, view: group_by.length ? { filter } : rows };
+  }
+
   /** Ask anew for what is shown, which stays where it is. Whether that is shown; once at a time. */
   function refresh() {
     refreshing ??= askAnew().finally(() => (refreshing = null));
@@ -179,10 +191,13 @@ export async function browse(viewer, live) {
     showing(at && `${database}.${at.table}`);
   }
 
-  /** A place that came from outside, if it is one. */
+  /** A place that came from outside, with another time range where that is none; null where it is Live. */
   function placeOf(named) {
     const { table, range } = named ?? {};
-    return typeof table === "string" && isRange(range) ? { table, range } : null;
+    if (typeof table !== "string") return null;
+    if (isRange(range)) return { table, range };
+    note("The link names no time range that there is. Here is the last hour.");
+    return { table, range: "1h" };
   }
 
   /** Where a link leads, or where this tab was; the view that a link asks for goes with it. */
@@ -193,6 +208,7 @@ export async function browse(viewer, live) {
   }
 
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (told = ""), true);
+  offerExport(exported);
   mode.addEventListener("click", ({ target }) => {
     if (target.value === "live" && at !== null) go(null);
     if (target.value === "history" && at === null) go(last);

@@ -1,8 +1,13 @@
 """History as a visitor uses it, by mouse and keyboard, and what it shows, compared with SQL."""
 
+import base64
+import csv
+import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from playwright.sync_api import BrowserContext, WebSocket
 from test_page_history import CELLS, Demo, History, new_context
@@ -215,3 +220,118 @@ def test_the_head_line_and_the_bar_tell_what_is_on_the_screen(page: History) -> 
     page.go("#mode button[value=live]")
     page.state("stocks.stocks_values live")
     assert page.page.title() == "TDengine in Perspective, live"
+
+
+def export(page: History, kind: str) -> bytes:
+    """The file that an export by hand saves."""
+    page.page.evaluate("delete window.showSaveFilePicker")  # whose dialogue no test can answer
+    with page.page.expect_download() as saving:
+        page.page.locator("#export").click()
+        page.page.locator(f"#formats button[value={kind}]").click()
+    assert saving.value.suggested_filename == f"{page.page.locator('#tables').input_value()}.{kind}"
+    return Path(saving.value.path()).read_bytes()
+
+
+def test_what_is_shown_is_exported(page: History, demo: Demo) -> None:
+    status = get_json(demo.address + "/status")[1]
+    begin, end = [status["now"] // 1000 * 1000 - seconds * 1000 for seconds in (7200, 3600)]
+    between(page, begin, end)
+    time = f"`timestamp` >= {begin} AND `timestamp` < {end}"
+    ((count,),) = sql(demo.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE {time}")
+    header, *rows = csv.reader(io.StringIO(export(page, "csv").decode()))
+    assert header[:3] == ["timestamp", "ticker", "client"]
+    assert len(rows) == count == page.count()
+    assert rows[0][0] > rows[-1][0]  # as the view is sorted
+    page.pick("Candles")
+    ((_, _, ticker),) = page.saved()["filter"]
+    table = pa.ipc.open_stream(export(page, "arrow")).read_all()
+    assert set(table["ticker"].to_pylist()) == {ticker}
+    only = f"SELECT COUNT(*), SUM(volume) FROM stocks.stocks_values WHERE {time} AND ticker = '{ticker}'"
+    assert [table.num_rows, sum(table["volume"].to_pylist())] == sql(demo.taos_port, only)[0]
+    page.until("return document.querySelector('#exporting').textContent === ''")
+
+
+def test_an_export_says_how_far_it_is_and_can_be_stopped(page: History) -> None:
+    page.go("#ranges button[value='all']")
+    page.page.evaluate(
+        """() => {
+            delete window.showSaveFilePicker;
+            const fetched = window.fetch;
+            window.fetch = async (address, options) => {
+                if (!address.startsWith("export")) return fetched(address, options);
+                const lines = new TextEncoder().encode("a,b\\r\\n" + '1,"two\\nlines"\\r\\n'.repeat(70000));
+                const body = new ReadableStream({ start(controller) {
+                    controller.enqueue(lines);
+                    options.signal.addEventListener("abort", () => controller.error(options.signal.reason));
+                } });
+                return new Response(body);
+            };
+        }"""
+    )
+    page.page.locator("#export").click()
+    page.page.keyboard.press("Escape")
+    assert page.page.locator("#formats").is_hidden()
+    page.page.keyboard.press("Enter")
+    page.page.locator("#formats button[value=csv]").click()
+    page.until("return document.querySelector('#exporting').textContent === 'exporting … 1.1 MB, 70,000 rows'")
+    page.pick("Pivot")
+    page.page.locator("#stop").click()
+    page.page.locator("#stop").wait_for(state="hidden")
+    assert not page.page.locator("#note").is_visible()
+
+
+def test_an_export_that_the_server_refuses_is_a_note(page: History, demo: Demo) -> None:
+    page.outage = True  # Chromium logs the answer
+    sql(demo.taos_port, "CREATE TABLE stocks.brief (ts TIMESTAMP, volts FLOAT)")
+    page.go("#mode button[value=live]")
+    page.go("#mode button[value=history]")
+    page.table("brief")
+    sql(demo.taos_port, "DROP TABLE stocks.brief")
+    page.page.evaluate("delete window.showSaveFilePicker")
+    page.page.locator("#export").click()
+    page.page.locator("#formats button[value=csv]").click()
+    page.note("The export has failed: there is no table 'brief'")
+
+
+def test_a_note_goes_away_by_itself_but_not_while_somebody_is_at_it_or_with_the_next_action(page: History) -> None:
+    page.page.clock.install()
+
+    def noted() -> None:
+        page.page.locator("#share").click()
+        page.note("link")
+
+    note = page.page.locator("#note")
+    noted()
+    note.hover()
+    page.page.clock.run_for(20_000)
+    assert note.is_visible()
+    page.page.locator("h1").hover()
+    page.page.clock.run_for(2_000)
+    assert note.is_hidden()
+    noted()
+    page.page.keyboard.press("Tab")
+    assert note.is_visible()
+    page.page.keyboard.press("Escape")
+    assert note.is_hidden()
+    noted()
+    page.page.locator("h1").click()
+    assert note.is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("table", "span", "says"),
+    [
+        ("meters", "4 weeks", "The link names no time range"),
+        ("gone", "all", "There is no table gone in stocks"),
+    ],
+)
+def test_a_link_to_what_is_not_there_says_so_and_opens_history(
+    page: History, demo: Demo, table: str, span: str, says: str
+) -> None:
+    shared = json.dumps({"name": "Rows", "view": {"columns": ["ts"]}, "history": {"table": table, "range": span}})
+    page.page.goto(f"{demo.address}/#view={base64.urlsafe_b64encode(shared.encode()).decode().rstrip('=')}")
+    page.note(says)
+    page.drawn()
+    assert page.page.locator("#history").is_visible()
+    assert page.page.locator("#tables").input_value() == ("meters" if table == "meters" else "stocks_values")
+    assert page.page.locator("#tables option").count() >= 2
