@@ -1,12 +1,11 @@
 /** Where the page is, Live or a table of History over a time range, and the way from one to the other and back. */
 
-import { linked } from "./address_bar.js";
+import { linked, name, placed } from "./address_bar.js";
 import { offerExport } from "./export.js";
 import { progress, showing } from "./head.js";
 import { historyBar } from "./history_bar.js";
 import { connectToHistory } from "./history_connection.js";
 import { historyTable } from "./history.js";
-import { memoryOfTab } from "./memory.js";
 import { calm } from "./motion.js";
 import { note } from "./note.js";
 import { isRange } from "./ranges.js";
@@ -18,10 +17,10 @@ import { sleep } from "./waiting.js";
 const EMPTY = "no rows in this time";
 
 /**
- * Let the visitor change between Live and History, its tables and its time ranges, and begin where a link or the last
- * visit of this tab says.
+ * Let the visitor change between Live and History, its tables and its time ranges, and begin where the address
+ * says.
  *
- * Of Live, `live.load()` gives the viewer its rows, and `live.restore(begin)` offers its views, as `offerViews()` does.
+ * Of Live, `live.load()` gives the viewer its rows, and `live.restore(begin, named)` offers its views, as `offerViews()` does.
  */
 export async function browse(viewer, live) {
   while (!server.status) await sleep(50);
@@ -39,7 +38,7 @@ export async function browse(viewer, live) {
   /** Where the page is: null for Live, else { table, range }; and where it was when all was well. */
   let [at, good, last] = [null, { at: null }, { table: ownTable, range: "1h" }];
   let [offering, connection, turns, said, told] = [null, null, 0, "", ""]; // `told` until the visitor's next action
-  let [opened, refreshing, leaving] = [null, null, Promise.resolve()];
+  let [opened, refreshing, quiet, leaving] = [null, null, false, Promise.resolve()];
 
   // The viewer leaves the rejections of its own questions to nobody: what has been noted is no surprise.
   const noted = new Set(["given up", "the connection is lost"]);
@@ -72,7 +71,7 @@ export async function browse(viewer, live) {
     bar.offer(names);
     if (!names.includes(to.table)) {
       note(`There is no table ${to.table} in ${database}. Here is what there is.`);
-      return go(names.length ? { ...to, table: names.includes(ownTable) ? ownTable : names[0] } : null);
+      return go(names.length ? { ...to, table: names.includes(ownTable) ? ownTable : names[0] } : null, null, null, false);
     }
     bar.draw(to);
     const asked = serverNow();
@@ -81,27 +80,37 @@ export async function browse(viewer, live) {
     await viewer.eject(); // or it goes on with the table of the same name that it had
     await viewer.load(client);
     if (turn !== turns) return;
-    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, ...offered });
+    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, named: naming(turn), ...offered });
     await offering.ready;
     opened = table;
     if (turn === turns && offering.shown) bar.asOf(to.range, asked);
     if (turn === turns && (await table.size()) === 0) said = EMPTY;
   }
 
+  /** Have the address name the view that is chosen, so that Back leads to the one before if the visitor chose both. */
+  function naming(turn) {
+    return (view) => {
+      if (turn === turns) name(at && { ...at, view }, !quiet);
+      quiet = false;
+    };
+  }
+
   async function openLive(begin, turn) {
     await viewer.eject();
     await live.load();
     if (turn !== turns) return;
-    offering = live.restore(begin);
+    offering = live.restore(begin, naming(turn));
     await offering.ready;
   }
 
   /**
    * Go to a place, and there to the view that `begin` names, else to the one that was shown there. Whatever is being
    * asked is given up; what was shown is remembered, to go back to if it cannot be shown, unless that is `otherwise`.
+   * Unless `byHand`, the visitor has not chosen it now, and Back need not lead to what was shown before.
    */
-  async function go(to, begin = null, otherwise = null) {
+  async function go(to, begin = null, otherwise = null, byHand = true) {
     const turn = ++turns;
+    quiet = !byHand;
     [said, told] = ["", ""];
     document.querySelector("nav").setAttribute("aria-busy", true);
     const [left, from] = [offering, at];
@@ -118,7 +127,6 @@ export async function browse(viewer, live) {
     if (turn !== turns) return old?.drop("given up");
     at = to;
     last = to ?? last;
-    memoryOfTab.set("history", to);
     draw();
     begin ??= shownAt.get(keyOf(to)) ?? null;
     try {
@@ -133,13 +141,13 @@ export async function browse(viewer, live) {
   /** Ask anew after the connection was lost. */
   function again(to, begin) {
     connection?.drop("the connection is lost");
-    go(to, offering?.shown ?? begin);
+    go(to, offering?.shown ?? begin, null, false);
   }
 
   /** Show again what was shown before that which cannot be; in the end that is Live. */
   function back() {
     const to = offering?.shown ? { at, shown: offering.shown } : good;
-    return go(to.at, to.shown, { at: null, shown: shownAt.get(null) });
+    return go(to.at, to.shown, { at: null, shown: shownAt.get(null) }, false);
   }
 
   function failed(text) {
@@ -200,11 +208,11 @@ export async function browse(viewer, live) {
     return { table, range: "1h" };
   }
 
-  /** Where a link leads, or where this tab was; the view that a link asks for goes with it. */
+  /** Where the address leads; the view that it asks for goes with it. */
   function start() {
-    const link = linked();
-    if (link) return go(placeOf(link.history), { name: link.name, view: link.view, whose: "in the link" });
-    return go(placeOf(memoryOfTab.get("history")));
+    const [link, place] = [linked(), placed()];
+    const begin = link ? { name: link.name, view: link.view, whose: "in the link" } : place && { name: place.view };
+    return go(placeOf(link ? link.history : place), begin, null, false);
   }
 
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (told = ""), true);
@@ -213,7 +221,7 @@ export async function browse(viewer, live) {
     if (target.value === "live" && at !== null) go(null);
     if (target.value === "history" && at === null) go(last);
   });
-  addEventListener("hashchange", () => linked() && start());
+  addEventListener("hashchange", start);
   mode.querySelector("[value=history]").disabled = false;
   setInterval(() => bar.tell(connection?.asking ?? null, told || said), 100);
   return start();

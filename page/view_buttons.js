@@ -1,6 +1,6 @@
 /** The views of a table as the page offers them: a button and a key each, the visitor's changes kept, Reset, Share. */
 
-import { share, unlink } from "./address_bar.js";
+import { share } from "./address_bar.js";
 import { memory } from "./memory.js";
 import { note } from "./note.js";
 import { theme } from "./theme.js";
@@ -16,7 +16,7 @@ class Unfit extends Error {}
  * `make(name)` makes a ready-made one, and `fit(view, made)` has one that was shown before fit these rows. `of` names the table in the
  * browser's memory, `settings` go into every view, and `link` into links to them. Where rows are asked for over a
  * connection (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the visitor
- * changed in the viewer is drawn, and fails if it will not be.
+ * changed in the viewer is drawn, and fails if it will not be. `named(name)` is told which view is chosen.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
  * was, or null, and whether it is ready-made (`made`); `settled()`, which resolves when what was
@@ -24,7 +24,7 @@ class Unfit extends Error {}
  */
 export function offerViews(options) {
   const { viewer, columns, of, settings, names, make, begin = null, link = {} } = options;
-  const { fit = (view) => view, remote = false, rest = async () => {} } = options;
+  const { fit = (view) => view, remote = false, rest = async () => {}, named = () => {} } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
   const key = `views of ${of}`;
@@ -41,7 +41,7 @@ export function offerViews(options) {
       button.classList.toggle("changed", button.value in mine.changed || (shared && button.value === current));
     }
     resetButton.disabled = !shared && !(current in mine.changed);
-    if (!shared) unlink();
+    if (!shared) named(current);
   }
 
   function remember() {

@@ -335,3 +335,35 @@ def test_a_link_to_what_is_not_there_says_so_and_opens_history(
     assert page.page.locator("#history").is_visible()
     assert page.page.locator("#tables").input_value() == ("meters" if table == "meters" else "stocks_values")
     assert page.page.locator("#tables option").count() >= 2
+
+
+def test_reload_back_and_forward_keep_mode_table_range_and_view(page: History, demo: Demo) -> None:
+    def shows(table: str, title: str, view: str) -> None:
+        page.until(f"return (await {VIEWER}.save()).title === {json.dumps(f'{table}: {title}')}")
+        page.until(f"return {PRESSED} === '{view}'")
+        page.drawn()
+        page.state(f"stocks.{table} history")
+
+    assert page.page.url.endswith("#history=stocks_values/1h/Rows")
+    page.pick("Pivot")
+    page.go("#ranges button[value='1d']")
+    page.table("meters")
+    assert page.page.url.endswith("#history=meters/1d/Rows")
+    page.page.reload()
+    page.drawn()
+    shows("meters", "the last day", "Rows")
+    page.page.go_back()
+    shows("stocks_values", "the last day", "Pivot")
+    page.page.go_back()
+    shows("stocks_values", "the last hour", "Pivot")
+    page.page.go_back()
+    shows("stocks_values", "the last hour", "Rows")
+    page.page.go_forward()
+    shows("stocks_values", "the last hour", "Pivot")
+    page.page.go_back()
+    page.page.go_back()
+    page.state("stocks.stocks_values live")
+    page.drawn()
+    assert page.page.url == f"{demo.address}/"
+    page.page.go_forward()
+    shows("stocks_values", "the last hour", "Rows")
