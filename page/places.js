@@ -12,9 +12,14 @@ import { isRange } from "./ranges.js";
 import { server, serverNow } from "./status.js";
 import { theme } from "./theme.js";
 import { offerViews } from "./view_buttons.js";
-import { sleep } from "./waiting.js";
+import { seen, sleep } from "./waiting.js";
 
+const [SOON, LATER] = [1000, 5000]; // milliseconds: when TDengine is asked again that is away
 const EMPTY = "no rows in this time";
+
+/** Whether an error says that nobody can be asked now, and not that a question is too much: where TDengine is away, none is. */
+const isAway = (text) =>
+  /^TDengine cannot be asked|: ask again$/.test(text) || (server.status.state !== "live" && text.startsWith("this took"));
 
 /**
  * Let the visitor change between Live and History, its tables and its time ranges, and begin where the address
@@ -38,6 +43,7 @@ export async function browse(viewer, live) {
   /** Where the page is: null for Live, else { table, range }; and where it was when all was well. */
   let [at, good, last] = [null, { at: null }, { table: ownTable, range: "1h" }];
   let [offering, connection, turns, said, told] = [null, null, 0, "", ""]; // `told` until the visitor's next action
+  let [wanted, stale, pause] = [null, "", SOON]; // the view that is wanted; that nobody can be asked; until it is asked again
   let [opened, refreshing, quiet, leaving] = [null, null, false, Promise.resolve()];
 
   // The viewer leaves the rejections of its own questions to nobody: what has been noted is no surprise.
@@ -52,10 +58,9 @@ export async function browse(viewer, live) {
     for (let wait = 250; turn === turns; wait = Math.min(2 * wait, 5000)) {
       try {
         const asked = await connectToHistory(to.range, (text) => turn === turns && failed(text));
-        said = "";
         return asked;
-      } catch (error) {
-        said = `${error.message}: trying again …`;
+      } catch {
+        stale = staleness("the server does not answer");
         await sleep(wait);
       }
     }
@@ -82,9 +87,11 @@ export async function browse(viewer, live) {
     if (turn !== turns) return;
     offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, named: naming(turn), ...offered });
     await offering.ready;
+    if (turn !== turns) return;
     opened = table;
-    if (turn === turns && offering.shown) bar.asOf(to.range, asked);
-    if (turn === turns && (await table.size()) === 0) said = EMPTY;
+    if (offering.shown) [stale, pause] = ["", SOON];
+    if (offering.shown) bar.asOf(to.range, asked);
+    if ((await table.size()) === 0 && turn === turns) said = EMPTY;
   }
 
   /** Have the address name the view that is chosen, so that Back leads to the one before if the visitor chose both. */
@@ -129,6 +136,8 @@ export async function browse(viewer, live) {
     last = to ?? last;
     draw();
     begin ??= shownAt.get(keyOf(to)) ?? null;
+    wanted = begin;
+    if (to === null) stale = "";
     try {
       await (to === null ? openLive(begin, turn) : openHistory(to, begin, turn));
     } catch (error) {
@@ -138,8 +147,12 @@ export async function browse(viewer, live) {
     }
   }
 
+  /** What is said while nobody can be asked: what is on the screen stays there. */
+  const staleness = (why) => `stale: ${why}, trying again …`;
+
   /** Ask anew after the connection was lost. */
   function again(to, begin) {
+    stale = staleness("the server does not answer");
     connection?.drop("the connection is lost");
     go(to, offering?.shown ?? begin, null, false);
   }
@@ -150,11 +163,25 @@ export async function browse(viewer, live) {
     return go(to.at, to.shown, { at: null, shown: shownAt.get(null) }, false);
   }
 
-  function failed(text) {
-    noted.add(text.replace(/^Abort\(\): /, ""));
-    note(text.replace(/^Abort\(\): /, "").replace(/^./, (letter) => letter.toUpperCase()));
+  function failed(error) {
+    const text = error.replace(/^Abort\(\): /, "");
+    noted.add(text);
+    if (isAway(text)) return wait(text);
+    stale = "";
+    note(text.replace(/^./, (letter) => letter.toUpperCase()));
     connection?.drop(text);
     back();
+  }
+
+  /** Leave what is on the screen as it is, and ask again in a while, unless something else is wanted by then. */
+  async function wait(text) {
+    const [turn, begin] = [++turns, offering?.shown ?? wanted];
+    stale = staleness("TDengine does not answer");
+    connection?.drop(text);
+    await sleep(pause);
+    await seen();
+    pause = Math.min(2 * pause, LATER);
+    if (turn === turns) go(at, begin, null, false);
   }
 
   /** Go to what the visitor chooses of the bar. The range that is shown already is asked about anew, until now. */
@@ -223,6 +250,6 @@ export async function browse(viewer, live) {
   });
   addEventListener("hashchange", start);
   mode.querySelector("[value=history]").disabled = false;
-  setInterval(() => bar.tell(connection?.asking ?? null, told || said), 100);
+  setInterval(() => bar.tell(stale ? null : (connection?.asking ?? null), stale || told || said), 100);
   return start();
 }

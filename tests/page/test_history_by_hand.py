@@ -367,3 +367,44 @@ def test_reload_back_and_forward_keep_mode_table_range_and_view(page: History, d
     assert page.page.url == f"{demo.address}/"
     page.page.go_forward()
     shows("stocks_values", "the last hour", "Rows")
+
+
+def test_an_outage_of_tdengine_keeps_what_is_on_the_screen(context: BrowserContext, tmp_path: Path) -> None:
+    taos, port = free_port(), free_port()
+    command = ["-m", "embedded", "--port", str(taos), "--data", str(tmp_path / "data")]
+    parts = [Part(tmp_path / "embedded.log", *command, "--keep", "1d")]
+    parts[0].says("listening", 60)
+    slow = ["--rows", "100", "--interval", "1000"]
+    parts.append(Part(tmp_path / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
+    parts.append(Part(tmp_path / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
+    page = History(context, outage=True)
+    try:
+        eventually(lambda: get_json(f"http://127.0.0.1:{port}/status")[1].get("rows", 0) > 100, 30)
+        page.page.goto(f"http://127.0.0.1:{port}")
+        page.drawn()
+        page.go("#mode button[value=history]")
+        page.pick("Pivot")
+        page.page.wait_for_timeout(1000)  # until it has drawn all that has room
+        cells = page.page.evaluate(f"{CELLS}.querySelector('tbody').innerText")
+        parts[0].kill()
+        page.page.locator("#refresh").click()
+        line = "document.querySelector('#asking').textContent"
+        page.until(f"return {line} === 'stale: TDengine does not answer, trying again …'")
+        for _ in range(20):
+            page.page.wait_for_timeout(250)
+            assert page.page.evaluate(line) == "stale: TDengine does not answer, trying again …"
+            assert page.page.evaluate(f"{CELLS}.querySelector('tbody').innerText") == cells
+            assert page.page.locator("#history").is_visible()
+            assert not page.page.locator("#note").is_visible()
+        page.state("waiting for TDengine")
+        parts.append(Part(tmp_path / "again.log", *command, "--keep", "1d"))
+        page.until(f"return {line} === ''", 30)
+        page.drawn()
+        assert page.page.evaluate(PRESSED) == "Pivot"
+        assert page.page.url.endswith("#history=stocks_values/1h/Pivot")
+        assert page.count() > 10
+        assert page.problems == []
+    finally:
+        page.page.close()
+        for part in reversed(parts):
+            part.kill()
