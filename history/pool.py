@@ -75,6 +75,7 @@ class Session:
             now = time.time()
             if name == "table_make_view":
                 self.views[request.table_make_view.view_id] = message, now
+                self.pool.outdate(self, request.table_make_view.view_id)
             answer = await self.pool.ask(self, message, request.entity_id, now)
             if name == "view_delete":
                 self.views.pop(request.entity_id, None)
@@ -247,6 +248,11 @@ class HistoryPool:
         self.turns.forget(session.viewer)
         for worker in self.free:
             worker.forget(session.number)
+
+    def outdate(self, session: Session, view: str) -> None:
+        """A view is made, or made anew, as of now: what workers know of one of that name is not it any more."""
+        for worker in self.everyone:
+            worker.knows.get(session.number, set()).discard(view)
 
     async def close(self) -> None:
         """End all workers."""

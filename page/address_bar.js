@@ -1,4 +1,7 @@
-/** The address bar: it holds a view that is shared, after `#view=`, as JSON in base64url; and no token. */
+/**
+ * The address bar: after `#history=` it holds the table of History, the time range and the view that are shown, after
+ * `#view=` a view that is shared, as JSON in base64url; for Live nothing, and never a token.
+ */
 
 // The server has traded that for a cookie.
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);
@@ -35,7 +38,22 @@ export async function share(shared) {
   }
 }
 
-/** Take the link out of the address bar: what is shown is no longer what was shared. */
-export function unlink() {
-  if (location.hash) history.replaceState(null, "", location.pathname);
+/** The place of History that the address names, { table, range, view }, or null. */
+export function placed() {
+  if (!location.hash.startsWith("#history=")) return null;
+  try {
+    const [table, range, view] = location.hash.replace("#history=", "").split("/").map(decodeURIComponent);
+    return { table, range, view };
+  } catch {
+    return null;
+  }
+}
+
+/** Name what is shown now: such a place, or null for Live. With `push`, Back leads to what was named before. */
+export function name(place, push) {
+  const parts = place && [place.table, place.range, place.view].map(encodeURIComponent);
+  const hash = parts ? `#history=${parts.join("/")}` : "";
+  if (location.hash === hash) return;
+  if (push) history.pushState(null, "", location.pathname + hash);
+  else history.replaceState(null, "", location.pathname + hash);
 }

@@ -15,7 +15,7 @@ const rest = (milliseconds) => new Promise((resolve) => setTimeout((rested = res
 export const wake = () => rested();
 
 /**
- * Open a websocket of the server's: a Perspective client, a promise that fails when it is lost, and `drop()`.
+ * Open a websocket of the server's: a Perspective client, a promise that fails when it is lost, `drop()`, and `send()`.
  * `tap.received` is told of each message that comes, and `tap.sent` of each that goes: they may keep it back (false).
  */
 export async function connect(path, tap = {}) {
@@ -44,7 +44,7 @@ export async function connect(path, tap = {}) {
     socket.close();
     lose();
   };
-  return { client, lost, drop };
+  return { client, lost, drop, send };
 }
 
 /**

@@ -5,6 +5,10 @@ import { server, serverNow, watchStatus } from "./status.js";
 
 const STILL_LIVE = 2000; // milliseconds: a newest row that is older means that nobody writes
 
+const TITLE = document.title;
+
+let drawn = () => {};
+
 function write(selector, text) {
   const element = document.querySelector(selector);
   if (element.textContent !== text) element.textContent = text;
@@ -28,6 +32,15 @@ function age(milliseconds) {
   return `${Math.floor(seconds / units[unit]).toLocaleString("en")} ${unit} ago`;
 }
 
+let history = null;
+
+/** Say that a table of History is what is on the screen; null for Live. */
+export function showing(table) {
+  history = table;
+  write("title", table ? `${table} – history` : TITLE);
+  drawn();
+}
+
 /** Write down what is known now, by the server's clock. */
 function draw(replica) {
   const { status, rows, answers, refused } = server;
@@ -38,11 +51,12 @@ function draw(replica) {
   write("#rate", flows ? Math.round(status.rows_per_second).toLocaleString("en") : "–");
   write("#age", old === null ? "–" : age(old));
   write("#viewers", answers ? String(status.viewers) : "–");
-  if (status) write("#table", status.table);
+  if (status) write("#table", history ?? status.table);
   if (refused) show("refused", "not allowed", "open the link that the server printed when it started");
   else if (!answers) show("reconnecting", "reconnecting", "the server does not answer");
   else if (!flows && replica) show("stale", "stale", `waiting for TDengine: ${status.error}`);
   else if (!flows) show("waiting", "waiting for TDengine", status.error);
+  else if (history) show("history", "history");
   else if (heard === null && performance.now() - lost > 500) show("reconnecting", "reconnecting", problem);
   else if (old > STILL_LIVE && !status.rows_per_second) show("idle", "live, no new rows");
   else show("live", "live");
@@ -50,7 +64,7 @@ function draw(replica) {
 
 /** Keep the head line true. `replica()` is what the page has of the table: a replica, or null while there is none. */
 export function watch(replica) {
-  const drawn = () => draw(replica());
+  drawn = () => draw(replica());
   watchStatus(async () => (await replica()?.size()) ?? null, drawn);
   setInterval(drawn, 250);
 }

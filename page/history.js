@@ -1,22 +1,23 @@
 /** History: whole tables, of which TDengine is asked for what is on the screen, and their ready-made views. */
 
-import { titleOf, unitOf } from "./ranges.js";
+import { fits, lengthOf, titleOf, UNITS, unitOf } from "./ranges.js";
 import { columnsOf } from "./replication.js";
 import { BLANK, clock, columnsToDraw } from "./views.js";
 
 /** What a table of History has besides its own columns: its time, cut to the unit. */
 const by = (time, unit) => `${time} by ${unit}`;
-const UNITS = ["second", "5 seconds", "15 seconds", "minute", "2 minutes", "10 minutes", "hour", "6 hours", "day"];
+const LONG = 7 * 864e5; // milliseconds: of a longer range, rows may fill but a part
 
 /** A table of History over a time range, { table, range }, as `offerViews()` shows it, asked over a connection. */
 export async function historyTable(asked, to) {
   const table = await asked.client.open_table(to.table);
   const columns = await columnsOf(table);
   const split = ownColumns(columns);
-  const unit = unitOf(to.range);
-  let grouped = null;
+  let [grouped, long] = [null, null];
+  const length = async () => (lengthOf(to.range) > LONG ? (long ??= spanOf(table, split.time)) : lengthOf(to.range));
   const make = async (name) => {
-    if (name === "Rows") return historyViews(split, unit)[0].config;
+    if (name === "Rows") return historyViews(split)[0].config;
+    const unit = ["Candles", "Lines"].includes(name) ? unitOf(await length()) : undefined;
     grouped ??= await groupsOf(asked, table, split.own);
     const one =
       grouped.length && ["Candles", "Lines"].includes(name) ? await oneOf(table, split.time, grouped[0]) : null;
@@ -25,13 +26,34 @@ export async function historyTable(asked, to) {
   return {
     table,
     columns,
-    names: historyViews(split, unit).map((made) => made.name),
+    names: historyViews(split).map((made) => made.name),
     make,
+    fit: (view, made) => fitted(view, made, split.time, length),
     settings: { table: to.table, title: `${to.table}: ${titleOf(to.range)}` },
     link: { history: to },
     rest: asked.rest,
     remote: true,
   };
+}
+
+/** How many milliseconds lie between the first row and the last. */
+async function spanOf(table, time) {
+  const ends = [];
+  for (const order of ["asc", "desc"]) {
+    const view = await table.view({ columns: [time], sort: [[time, order]] });
+    ends.push((await view.to_columns({ start_row: 0, end_row: 1 }))[time][0] ?? 0);
+    await view.delete();
+  }
+  return ends[1] - ends[0];
+}
+
+/** A view that may be of another time range: cut as a ready-made one is, or if it is the visitor's, if it has to be. */
+async function fitted(view, made, time, length) {
+  const cut = (name) => UNITS.find((unit) => name === by(time, unit));
+  if (!view.group_by?.some(cut)) return view;
+  const milliseconds = await length();
+  const fit = (name) => (cut(name) && (made || !fits(cut(name), milliseconds)) ? by(time, unitOf(milliseconds)) : name);
+  return { ...view, group_by: view.group_by.map(fit) };
 }
 
 /** A value of the column, among those of the newest rows: the first in the alphabet, so that it is mostly the same. */

@@ -1,8 +1,10 @@
 /** The bar of History: its tables, its time ranges, and for how long TDengine has been asked. */
 
+import { memoryOfTab } from "./memory.js";
 import { note } from "./note.js";
-import { endsOf, isNamed, RANGES } from "./ranges.js";
+import { endsOf, isNamed, RANGES, spanOf } from "./ranges.js";
 import { serverNow } from "./status.js";
+import { seen, sleep } from "./waiting.js";
 
 const SLOW = 300; // milliseconds: a question that takes longer is shown, and can be cancelled
 
@@ -10,15 +12,16 @@ const SLOW = 300; // milliseconds: a question that takes longer is shown, and ca
 const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 60000).toISOString().slice(0, 19);
 
 /**
- * Make the bar, which calls `chosen` with what the visitor chooses, { table } or { range }, and `cancelled`.
+ * Make the bar, which calls `chosen` with what the visitor chooses, { table } or { range }, `cancelled`, and
+ * `refresh`, where the visitor wants to see what there is now, or has said how often.
  *
  * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `offer(names)`, which
  * lists the tables; and `tell(asking, otherwise)`, which says for how many milliseconds TDengine has been asked, where
- * those are many, or otherwise something else.
+ * those are many, or otherwise something else; and `asOf(range, time)`, when what was asked for then begins and ends.
  */
-export function historyBar(chosen, cancelled) {
+export function historyBar(chosen, cancelled, refresh) {
   const find = (selector) => document.querySelector(selector);
-  const [bar, tables, ranges, between] = ["#history", "#tables", "#ranges", "#between"].map(find);
+  const [bar, tables, ranges, between, every] = ["#history", "#tables", "#ranges", "#between", "#every"].map(find);
   let [shown, custom] = [null, false];
 
   function draw(at) {
@@ -43,6 +46,10 @@ export function historyBar(chosen, cancelled) {
     find("#cancel").hidden = !slow;
   }
 
+  function asOf(range, time) {
+    find("#span").textContent = `${spanOf(range, time)}, as of ${new Date(time).toLocaleTimeString()}`;
+  }
+
   /** Let the visitor say when a range begins and ends. */
   function openBetween() {
     custom = true;
@@ -54,6 +61,16 @@ export function historyBar(chosen, cancelled) {
   function choose(range) {
     custom = false;
     chosen({ range });
+  }
+
+  /** Refresh as often as the visitor wants it, while History is shown and seen. */
+  async function repeat() {
+    for (let since = performance.now(); ; await sleep(100)) {
+      await seen();
+      if (shown === null || !Number(every.value) || performance.now() - since < 1000 * every.value) continue;
+      await refresh();
+      since = performance.now();
+    }
   }
 
   for (const [value, text] of [...Object.entries(RANGES), ["", "From – to"]]) {
@@ -68,6 +85,10 @@ export function historyBar(chosen, cancelled) {
     else note("A time range begins before it ends.");
   });
   tables.addEventListener("change", () => chosen({ table: tables.value }));
+  every.value = memoryOfTab.get("refresh every") ?? 0;
+  every.addEventListener("change", () => memoryOfTab.set("refresh every", every.value));
+  find("#refresh").addEventListener("click", refresh);
   find("#cancel").addEventListener("click", cancelled);
-  return { draw, offer, tell };
+  repeat();
+  return { draw, offer, tell, asOf };
 }

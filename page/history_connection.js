@@ -1,9 +1,10 @@
 /** A connection to History, which knows what is being asked, and leaves nothing waiting where it is given up. */
 
 import { connect } from "./connection.js";
-import { answer, isAnswered, lastAnswer, mayFail, request } from "./messages.js";
+import { answer, isAnswered, lastAnswer, madeAnew, mayFail, request, viewOf } from "./messages.js";
 import { sleep } from "./waiting.js";
 
+const RENEWAL = [2 ** 32 - 2, 2 ** 32 - 1]; // the numbers of the requests that are not the viewer's
 const PAUSE = 150; // milliseconds: questions that follow each other sooner belong together
 
 /**
@@ -12,12 +13,15 @@ const PAUSE = 150; // milliseconds: questions that follow each other sooner belo
  */
 export async function connectToHistory(range, failed) {
   const open = new Map(); // the requests that wait for an answer, by their number
+  const views = new Map(); // the requests that made the views that there are, by their name
   let [since, idle, gone] = [null, performance.now(), null];
   const resting = () => !open.size && performance.now() - idle > PAUSE;
-  const end = (asked) => connection.client.handle_response(lastAnswer(asked, gone));
+  const end = (asked) => !RENEWAL.includes(asked.id) && connection.client.handle_response(lastAnswer(asked, gone));
   const connection = await connect(`history?range=${range}`, {
     sent(bytes) {
-      const asked = request(bytes);
+      const [asked, view] = [request(bytes), viewOf(bytes)];
+      if (view?.made) views.set(view.made, bytes);
+      if (view?.gone) views.delete(view.gone);
       if (gone) setTimeout(end, 0, asked);
       else if (isAnswered(asked.kind)) {
         if (since === null || resting()) since = performance.now();
@@ -31,7 +35,7 @@ export async function connectToHistory(range, failed) {
       if (failure) failed(error);
       idle = performance.now();
       if (!failure) open.delete(id);
-      return !failure;
+      return !failure && !RENEWAL.includes(id);
     },
   });
   const found = {
@@ -47,6 +51,17 @@ export async function connectToHistory(range, failed) {
     async rest() {
       while (!gone && !resting()) await sleep(50);
       if (gone) throw new Error(gone);
+    },
+    /**
+     * Have the view that was made last made anew, over the time range as it is now. What is asked of it from then on is
+     * answered by that. Returns whether there is a view.
+     */
+    async renew() {
+      const made = [...views.values()].at(-1);
+      if (made) madeAnew(made, RENEWAL).forEach(connection.send);
+      while (!gone && RENEWAL.some((id) => open.has(id))) await sleep(20);
+      if (gone) throw new Error(gone);
+      return made !== undefined;
     },
     drop(why) {
       if (gone) return;

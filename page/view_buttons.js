@@ -1,6 +1,6 @@
 /** The views of a table as the page offers them: a button and a key each, the visitor's changes kept, Reset, Share. */
 
-import { share, unlink } from "./address_bar.js";
+import { share } from "./address_bar.js";
 import { memory } from "./memory.js";
 import { note } from "./note.js";
 import { theme } from "./theme.js";
@@ -13,17 +13,18 @@ class Unfit extends Error {}
  * Offer the ready-made views called `names` of a table whose columns are `columns`, and show the one that `begin` names
  * ({ name, view, whose }, where `view` may be null), else the one that was shown last time, else the first.
  *
- * `make(name)` makes a ready-made one, and `elsewhere(name)` takes the choice over if it returns true. `of` names the
- * table in the browser's memory, `settings` go into every view, and `link` into links to them. Where rows are asked for
- * over a connection (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the
- * visitor changed in the viewer is drawn, and fails if it will not be.
+ * `make(name)` makes a ready-made one, and `fit(view, made)` has one that was shown before fit these rows. `of` names the table in the
+ * browser's memory, `settings` go into every view, and `link` into links to them. Where rows are asked for over a
+ * connection (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the visitor
+ * changed in the viewer is drawn, and fails if it will not be. `named(name)` is told which view is chosen.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
- * was, or null; and `leave()`, which ends the offer.
+ * was, or null, and whether it is ready-made (`made`); `settled()`, which resolves when what was
+ * chosen is shown; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
   const { viewer, columns, of, settings, names, make, begin = null, link = {} } = options;
-  const { elsewhere = () => false, remote = false, rest = async () => {} } = options;
+  const { fit = (view) => view, remote = false, rest = async () => {}, named = () => {} } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
   const key = `views of ${of}`;
@@ -38,7 +39,7 @@ export function offerViews(options) {
       button.classList.toggle("changed", button.value in mine.changed || (shared && button.value === current));
     }
     resetButton.disabled = !shared && !(current in mine.changed);
-    if (!shared) unlink();
+    if (!shared) named(current);
   }
 
   function remember() {
@@ -46,10 +47,11 @@ export function offerViews(options) {
     mark();
   }
 
-  async function apply(view) {
+  async function apply(view, made) {
     if (!view.columns) throw new Unfit("it is none");
     const absent = missing(view, columns);
     if (absent.length) throw new Unfit(`the table has no ${absent.join(", ")}`);
+    view = await fit(view, made);
     const { columns_config = {}, plugin_config = {} } = view;
     await viewer.restore({ ...BLANK, ...view, ...settings, theme: theme(), columns_config: null });
     if (Object.keys(columns_config).length) {
@@ -61,21 +63,22 @@ export function offerViews(options) {
   /** This is what the viewer shows now. */
   function took(view) {
     applied = canonical(view);
-    shown = { name: current, view, whose: shared ? "in the link" : "that was shown" };
+    const made = !shared && !(current in mine.changed);
+    shown = { name: current, view, made, whose: shared ? "in the link" : "that was shown" };
   }
 
-  async function choose(name, view, whose) {
+  async function choose(name, view, whose, made = false) {
     [current, shared] = [name, whose === "in the link"];
     remember();
     try {
-      if (view) await apply(view);
+      if (view) await apply(view, made);
     } catch (error) {
       if (signal.aborted || (remote && !(error instanceof Unfit))) throw error;
       note(`The view ${whose} does not fit: ${error.message}. Here is the ready-made one.`);
       if (!shared) delete mine.changed[name];
       [view, shared] = [null, false];
     }
-    if (!view) await apply(await make(name));
+    if (!view) await apply(await make(name), true);
     remember();
   }
 
@@ -88,7 +91,7 @@ export function offerViews(options) {
     return (busy = turn);
   }
 
-  const open = (name) => (!mine.changed[name] && elsewhere(name)) || select(name, mine.changed[name], "that you kept");
+  const open = (name) => select(name, mine.changed[name], "that you kept");
 
   /** Keep what the visitor has changed in the viewer, once it has come to rest. */
   async function keep() {
@@ -99,8 +102,8 @@ export function offerViews(options) {
       const view = kept(await viewer.save());
       if (canonical(view) === applied) return;
       shared = false;
-      took(view);
       mine.changed[current] = view;
+      took(view);
       remember();
     } catch {
       return; // It is not drawn, and will not be.
@@ -149,10 +152,11 @@ export function offerViews(options) {
 
   const name = names.find((known) => known === (begin ?? mine).name) ?? names.find((known) => known === mine.current);
   const first = name ?? names[0];
-  const ready = select(first, begin?.view ?? mine.changed[first], begin?.view ? begin.whose : "that you kept");
+  const ready = select(first, begin?.view ?? mine.changed[first], ...(begin?.view ? [begin.whose, begin.made] : ["that you kept"]));
   return {
     ready,
     leave,
+    settled: () => busy,
     get shown() {
       return shown;
     },

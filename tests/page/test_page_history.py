@@ -147,6 +147,7 @@ def test_a_pivot_of_two_levels_covers_a_day(page: History) -> None:
 
 
 def test_candles_of_one_ticker_by_the_minute_of_a_day_are_one_click(page: History) -> None:
+    page.go("#ranges button[value='1d']")
     page.pick("Candles")
     saved = page.saved()
     assert (saved["plugin"], saved["group_by"]) == ("Candlestick", ["timestamp by minute"])
@@ -232,7 +233,7 @@ def test_cancelling_brings_back_what_was_shown_while_live_rows_keep_coming(page:
         page.page.screenshot(path=ARTEFACTS / "history-asking.png")
         read = get_json(demo.address + "/status")[1]["rows_read"]
         eventually(lambda: get_json(demo.address + "/status")[1]["rows_read"] >= read + 1000, 5)
-        page.state("live")
+        page.state("history")
         page.page.locator("#cancel").click()
     page.drawn()
     assert page.page.evaluate(PRESSED) == "Pivot"
