@@ -90,7 +90,7 @@ export async function browse(viewer, live) {
     await offering.ready;
     if (turn !== turns) return;
     opened = table;
-    if (offering.shown) [stale, pause] = ["", SOON];
+    [stale, pause] = ["", SOON];
     if (offering.shown) bar.asOf(to.range, asked);
     if ((await table.size()) === 0 && turn === turns) said = EMPTY;
   }

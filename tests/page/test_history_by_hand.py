@@ -122,6 +122,7 @@ def test_a_view_keeps_the_range_and_copes_with_any(page: History, view: str) -> 
     units = {"1m": "second", "1h": "minute", "1d": "minute", "7d": "hour", "all": "minute"}
     for value, unit in units.items():
         page.go(f"#ranges button[value='{value}']")
+        assert page.page.locator("nav .changed").count() == 0, value
         assert page.saved()["group_by"] == [f"timestamp by {unit}"], value
         assert page.count() > 1
         assert page.page.evaluate(PRESSED) == view
@@ -195,10 +196,8 @@ def test_a_refresh_waits_for_the_one_before(page: History, demo: Demo) -> None:
         for _ in range(5):
             page.page.locator("#refresh").click()
         page.page.locator("#cancel").wait_for()
-        assert [parse(message)[1] for message in sent if isinstance(message, bytes)] == [
-            "view_delete",
-            "table_make_view",
-        ]
+        asked = [parse(message)[1] for message in sent if isinstance(message, bytes)]
+        assert asked.count("table_make_view") == 1
     page.page.locator("#cancel").wait_for(state="hidden")
 
 
