@@ -16,7 +16,9 @@ pytest_plugins = ["attacked"]
 Start = Callable[..., Part]
 
 LONGEST = [
-    *("test_page.py", "test_page_history.py", "test_page_states.py", "test_attacks.py", "test_history.py"),
+    *("test_page_history.py", "test_history_by_hand.py", "test_page.py", "test_page_states.py"),
+    "test_history_filters.py",
+    *("test_attacks.py", "test_history.py", "test_exact.py", "test_server_mode_page.py", "test_scripts_install.py"),
     *("test_scripts_run.py", "test_any_table.py", "test_random_writer.py", "test_access.py", "test_embedded_model.py"),
 ]
 """The files that take longest, which begin first, so that none of them is left over at the end."""

@@ -211,7 +211,7 @@ def test_the_page_begins_anew_where_the_server_goes_away_before_it_has_sent_all_
         route.continue_()
 
     page.page.route(f"**/{file}?*", cut, times=1)
-    page.page.goto(address)
+    page.page.goto(address, wait_until="commit")
     page.until("return document.querySelector('#progress').textContent.includes('could not be loaded')")
     shoot(page, "not-loaded")
     serve(start, taos_port, int(address.rsplit(":", 1)[1]))
