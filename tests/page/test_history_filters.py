@@ -1,6 +1,7 @@
 """Filters of History, set by hand: by typing into the viewer's own panel."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Browser, Locator, ViewportSize
@@ -49,9 +50,9 @@ def add(history: Watched, section: str, typed: str) -> None:
     place(history, section).press("Enter")
 
 
-def filters(history: Watched, expected: str) -> None:
+def filters(history: Watched, expected: str, seconds: float = 20) -> None:
     """Wait until the view is filtered so."""
-    history.until(f"return JSON.stringify((await {VIEWER}.save()).filter) === JSON.stringify({expected})")
+    history.until(f"return JSON.stringify((await {VIEWER}.save()).filter) === JSON.stringify({expected})", seconds)
 
 
 def shown(history: Watched) -> int:
@@ -77,10 +78,18 @@ def test_a_number_that_is_typed_filters(history: Watched, target: Target) -> Non
     filters(history, '[["volume", ">", null]]')
     history.drawn()
     value = history.page.locator("perspective-viewer #filter input:not(.column-empty-input)").first
-    value.click()
-    value.press_sequentially("90000")
-    value.press("Enter")
-    filters(history, '[["volume", ">", 90000]]')
+    for seconds in (
+        5,
+        5,
+        20,
+    ):  # the viewer asks at each key, and on a busy machine may draw its panel over the next one
+        value.click(click_count=3)
+        value.press_sequentially("90000")
+        value.press("Enter")
+        with suppress(AssertionError):
+            filters(history, '[["volume", ">", 90000]]', seconds)
+            break
+    filters(history, '[["volume", ">", 90000]]', 1)
     end = history.until(f"const view = await {VIEWER}.getView(); return (await view.num_rows()) && Date.now()")
     stored = sql(
         target.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE volume > 90000 AND `timestamp` < {end}"
