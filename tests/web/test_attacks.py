@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import statistics
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
@@ -18,7 +17,6 @@ from typing import Any
 import perspective
 import pytest
 from tornado.httpclient import HTTPClientError
-from tornado.websocket import WebSocketClientConnection
 
 from attacked import COLUMNS, Target, leave, resident_kib
 from frames import VIEWING, config, delimited, filter_by, handshake, make_view, masked, request, varint
@@ -415,53 +413,6 @@ def test_viewers_of_history_that_read_nothing_hold_little(target: Target) -> Non
         attacker.close()
     assert closed >= len(stuck)
     assert most < len(stuck) * 5 * 1024
-
-
-@pytest.mark.alone
-def test_who_ends_workers_slows_nobody_else(target: Target) -> None:
-    """As long as one asks questions that end their workers, until that one is turned away, and after that."""
-
-    async def look(websocket: WebSocketClientConnection, times: list[float], number: int) -> None:
-        began = time.monotonic()
-        for message in (
-            make_view(f"look{number}", config(group_by=["ticker"], columns=["open"]), table="stocks_values"),
-            request(16, delimited(1, b"\x08\x00\x18\x20"), f"look{number}"),
-            request(11, b"", f"look{number}"),
-        ):
-            await websocket.write_message(message, binary=True)
-            assert await asyncio.wait_for(websocket.read_message(), 10) is not None
-        times.append(time.monotonic() - began)
-
-    async def harm(websocket: WebSocketClientConnection) -> int:
-        """Stop each worker in turn while a question of this one's is at it, and let it end as if by that."""
-        ended = 0
-        while ended < 3:
-            workers = history_workers(target.server)
-            with stopped(workers):
-                await websocket.write_message(request(8, b"", "stocks_values"), binary=True)
-                await asyncio.sleep(0.05)
-                for worker in workers:
-                    os.kill(worker, signal.SIGSEGV)
-            ended += 1
-            await asyncio.sleep(0.2)
-        while await asyncio.wait_for(websocket.read_message(), 20) is not None:
-            pass
-        return websocket.close_code or 0
-
-    async def attack() -> None:
-        honest, killer = await target.connect("/history?range=1m"), await target.connect("/history", source="127.0.0.9")
-        calm: list[float] = []
-        harmed: list[float] = []
-        for number in range(30):
-            await look(honest, calm, number)
-        code = asyncio.ensure_future(harm(killer))
-        for number in range(30, 90):
-            await look(honest, harmed, number)
-        assert await code == 1008
-        assert statistics.median(harmed) < 2 * statistics.median(calm)
-        await leave(honest)
-
-    asyncio.run(attack())
 
 
 @pytest.mark.alone
