@@ -79,7 +79,6 @@ class ViewersEngine:
         self.offenders = offenders
         self.seconds = seconds
         self.process: Process | None = None
-        self.deaths = 0
         self._numbers = count(1)
         self._users: dict[User, int] = {}
         self._by_number: dict[int, User] = {}
@@ -237,7 +236,6 @@ class ViewersEngine:
         self._watch = self._idle = None
         if process is None:
             return
-        self.deaths += 1
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()

@@ -24,8 +24,7 @@ MAX_SUBSCRIPTIONS = 32
 LAST_SORT = 8
 MAX_COLUMNS = 4096
 MAX_GROUPS = 16
-MAX_SORTS = 16
-MAX_FILTERS = 16
+"""Columns that are grouped, split, sorted or filtered by, of each."""
 MAX_FILTER_VALUES = 1000
 MAX_EXPRESSIONS = 32
 MAX_NAME = 256
