@@ -12,6 +12,7 @@ import { clock, columnsToDraw } from "./views.js";
 const by = (time, unit) => `${time} by ${unit}`;
 const TIMED = ["Dashboard", "Candles", "Lines"]; // the views that cut time
 const LINES = 13; // that are told apart
+const MOST_DRAWN = 20_000; // rows of one answer of history (history/limits.py)
 const LONG = 7 * 864e5; // milliseconds: of a longer range, rows may fill but a part
 
 /** A table of History over a time range, { table, range }, as `offerViews()` shows it, asked over a connection. */
@@ -45,11 +46,13 @@ export async function historyTable(asked, to) {
 }
 
 /** What the title of a panel says of its rows: which are filtered, of which table and range, and how time is cut. */
-function aboutRows({ filter = [], group_by = [], title }, { table, range }, time) {
+function aboutRows({ plugin, filter = [], group_by = [], title }, { table, range }, time) {
   const unit = UNITS.find((each) => group_by.includes(by(time, each)));
   const filtered = filter.filter(([, op]) => ["==", "in"].includes(op)).map(inWords);
   const rows = title ? titleOf(range) : `${table}: ${titleOf(range)}`;
-  return [...filtered, rows + (unit ? ` by ${unit}` : "")].join(", ");
+  const zone = ["hour", "6 hours", "day"].includes(unit) ? " of TDengine's zone" : "";
+  const cut = plugin === "Datagrid" || group_by.length ? "" : `, at most the newest ${MOST_DRAWN.toLocaleString("en")}`;
+  return [...filtered, rows + (unit ? ` by ${unit}${zone}` : "") + cut].join(", ");
 }
 
 /** How many milliseconds lie between the first row and the last. */

@@ -92,7 +92,7 @@ export async function shownBy(viewer, table) {
 
 // The viewer (5.6.1) goes on drawing rows in a panel that is on its way out, and fails at that, to nobody's harm.
 addEventListener("unhandledrejection", (event) => {
-  if (/^No panel named/.test(event.reason?.message ?? event.reason)) event.preventDefault();
+  if (/^No panel named|RendererTransport destroyed/.test(event.reason?.message ?? event.reason)) event.preventDefault();
 });
 
 /** Draw all panels anew, each from where it is scrolled to. */

@@ -160,7 +160,7 @@ class Watched:
         # That the rows are stale, as on a machine that is busy enough, is an answer, which Chromium logs as an error.
         stale = "503" in message.text and message.location.get("url", "").endswith("/status")
         # Perspective (5.6.1) now and then draws a panel that has just been taken away.
-        retired = "No panel named" in message.text and "-retired" in message.text
+        retired = "No panel named" in message.text or "reading 'setSelection'" in message.text
         expected = stale or retired or (self.outage and OUTAGE.search(message.text))
         if message.type in ("error", "warning") and not expected:
             self.problems.append(f"{message.type}: {message.text}")
