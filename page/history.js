@@ -20,8 +20,9 @@ export async function historyTable(asked, to) {
   const table = await asked.client.open_table(to.table);
   const columns = await columnsOf(table);
   const split = ownColumns(columns);
-  let [grouped, long] = [null, null];
-  const length = async () => (lengthOf(to.range) > LONG ? (long ??= spanOf(table, split.time)) : lengthOf(to.range));
+  let [grouped, known] = [null, null];
+  const ends = () => (known ??= endsIn(table, split.time));
+  const length = async () => (lengthOf(to.range) > LONG ? await ends().then(([from, to]) => to - from) : lengthOf(to.range));
   const make = async (name, filters) => {
     if (name === "Rows") return historyViews(split).Rows;
     const unit = TIMED.includes(name) ? unitOf(await length()) : undefined;
@@ -39,6 +40,7 @@ export async function historyTable(asked, to) {
     pickable: columnsToDraw(split.own).texts,
     valuesOf: (column) => valuesIn(table, column),
     size: () => table.size(),
+    ends,
     link: { history: to },
     rest: asked.rest,
     remote: true,
@@ -55,15 +57,15 @@ function aboutRows({ plugin, filter = [], group_by = [], title }, { table, range
   return [...filtered, rows + (unit ? ` by ${unit}${zone}` : "") + cut].join(", ");
 }
 
-/** How many milliseconds lie between the first row and the last. */
-async function spanOf(table, time) {
+/** The times of the first row and the last. */
+async function endsIn(table, time) {
   const ends = [];
   for (const order of ["asc", "desc"]) {
     const view = await table.view({ columns: [time], sort: [[time, order]] });
     ends.push((await view.to_columns({ start_row: 0, end_row: 1 }))[time][0] ?? 0);
     await view.delete();
   }
-  return ends[1] - ends[0];
+  return ends;
 }
 
 /** A panel that may be of another time range: cut as a ready-made one is, or if it is the visitor's, if it has to be. */

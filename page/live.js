@@ -10,6 +10,7 @@ import { clock, columnsToDraw } from "./views.js";
 export function liveTable(replica, { name, limit, columns }) {
   return {
     of: server.status.table,
+    full: server.status.table,
     columns,
     names: Object.keys(liveViews(columns, 0)),
     make: async (name) => liveViews(columns, await span(replica, columns), still.matches)[name],

@@ -61,7 +61,11 @@ export function checked(view, columns) {
   return { ...view, masters: (view.masters ?? []).filter((name) => names.includes(name)) };
 }
 
+/** Whether there is room for one panel at a time: the others are then tabs of it. */
+export const narrow = matchMedia("(max-width: 800px)");
+
 let titles = new Map(); // what the page has called each panel, and what of that is the panel's own
+let laid = null; // how the view is laid out where there is room
 
 /**
  * Show a view of `table`, with `filters` for all panels that do not select themselves. The title of each says what
@@ -74,8 +78,9 @@ export async function show(viewer, view, { table, about, filters }) {
     called.set(name, { title, own: config.title });
     return { ...BLANK, ...config, table: config.table ?? table, theme: theme(), title };
   });
-  titles = called;
-  await viewer.restoreWorkspace({ layout: view.layout, masters: view.masters, panels, global_filters: filters });
+  [titles, laid] = [called, view.layout];
+  const layout = narrow.matches ? tabs(...named(laid)) : laid;
+  await viewer.restoreWorkspace({ layout, masters: view.masters, panels, global_filters: filters });
 }
 
 /** What the viewer shows, as a view: neither the theme, which is the visitor's, nor what the table is called. */
@@ -83,11 +88,12 @@ export async function shownBy(viewer, table) {
   const { layout, panels, masters = [] } = await viewer.saveWorkspace();
   const kept = (saved, name) => {
     const { theme, version, table: of, title, ...config } = saved;
-    const known = titles.get(name);
-    const own = known && title === known.title ? known.own : title;
+    const known = [titles.get(name), ...titles.values()].find((each) => each?.title === title);
+    const own = known ? known.own : title;
     return { ...config, ...(own && { title: own }), ...(of !== table && { table: of }) };
   };
-  return { layout, panels: mapped(panels, kept), masters };
+  const same = JSON.stringify(named(layout).sort()) === JSON.stringify([...named(laid)].sort());
+  return { layout: narrow.matches && same ? laid : layout, panels: mapped(panels, kept), masters };
 }
 
 // The viewer (5.6.1) goes on drawing rows in a panel that is on its way out, and fails at that, to nobody's harm.

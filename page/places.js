@@ -8,6 +8,7 @@ import { connectToHistory } from "./history_connection.js";
 import { historyTable } from "./history.js";
 import { calm } from "./motion.js";
 import { note } from "./note.js";
+import { askForViews } from "./own_views.js";
 import { redraw } from "./panels.js";
 import { isRange } from "./ranges.js";
 import { server, serverNow } from "./status.js";
@@ -30,6 +31,7 @@ const isAway = (text) =>
  */
 export async function browse(viewer, live) {
   while (!server.status) await sleep(50);
+  await askForViews();
   viewer.classList.add("shown");
   progress("");
   calm(viewer);
@@ -82,17 +84,17 @@ export async function browse(viewer, live) {
     }
     bar.draw(to);
     const asked = serverNow();
-    const { size, ...offered } = await historyTable(connection, to);
+    const { size, ends, ...offered } = await historyTable(connection, to);
     if (turn !== turns) return;
     await viewer.eject(); // or it goes on with the table of the same name that it had
     await viewer.load(client);
     if (turn !== turns) return;
-    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, named: naming(turn), ...offered });
+    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, full: `${database}.${to.table}`, begin, named: naming(turn), ...offered });
     await offering.ready;
     if (turn !== turns) return;
-    opened = size;
+    opened = { size, ends };
     [stale, pause] = ["", SOON];
-    if (offering.shown) bar.asOf(to.range, asked);
+    if (offering.shown) bar.asOf(to.range, asked, to.range === "all" ? await ends() : null);
     if ((await size()) === 0 && turn === turns) said = EMPTY;
   }
 
@@ -215,8 +217,8 @@ export async function browse(viewer, live) {
       if (turn !== turns || !offering?.shown || !(await asked.renew())) return false;
       await redraw(viewer);
       if (turn !== turns) return false;
-      bar.asOf(at.range, now);
-      said = (await opened()) === 0 ? EMPTY : "";
+      bar.asOf(at.range, now, at.range === "all" ? await opened.ends() : null);
+      said = (await opened.size()) === 0 ? EMPTY : "";
       return true;
     } catch {
       return false; // it has been given up, or the connection has told why not

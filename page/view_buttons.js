@@ -3,7 +3,8 @@
 import { share } from "./address_bar.js";
 import { memory } from "./memory.js";
 import { note } from "./note.js";
-import { canonical, checked, show, shownBy, Unfit } from "./panels.js";
+import { ownViews } from "./own_views.js";
+import { canonical, checked, narrow, show, shownBy, Unfit } from "./panels.js";
 import { offerSelection } from "./selection.js";
 
 /**
@@ -11,7 +12,8 @@ import { offerSelection } from "./selection.js";
  * ({ name, view, whose }, where `view` may be null), else the one that was shown last time, else the first.
  *
  * `make(name, filters)` makes a ready-made one of what is selected, and `fit(view, made)` has one that was shown before
- * fit these rows. `of` names the table in the browser's memory, `table` for the viewer; `about(config)` is what the
+ * fit these rows. `of` names the table in the browser's memory, `full` is its name with
+ * the database's, `table` the viewer's; `about(config)` is what the
  * title of a panel says of its rows, `pickable` and `valuesOf` are what can be selected by hand, and `link` goes into
  * links to views. Where rows are asked for over a connection (`remote`), that one could not be shown says nothing about
  * the view; `rest()` waits until what the visitor changed in the viewer is drawn, and fails if it will not be.
@@ -22,7 +24,7 @@ import { offerSelection } from "./selection.js";
  * chosen is shown; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
-  const { viewer, columns, of, table, about, names, make, pickable, valuesOf, begin = null, link = {} } = options;
+  const { viewer, columns, of, full, table, about, names, make, pickable, valuesOf, begin = null, link = {} } = options;
   const { fit = (view) => view, remote = false, rest = async () => {}, named = () => {} } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
@@ -32,7 +34,10 @@ export function offerViews(options) {
   let [current, shared, applied, shown, timer] = [null, false, null, null, null];
   let [busy, keeping] = [Promise.resolve(), Promise.resolve()];
 
+  const all = () => [...names, ...own.names()];
+
   function mark() {
+    own.choose(current);
     for (const button of nav.children) {
       button.setAttribute("aria-pressed", button.value === current);
       button.classList.toggle("changed", button.value in mine.changed || (shared && button.value === current));
@@ -46,11 +51,26 @@ export function offerViews(options) {
     mark();
   }
 
+  const own = ownViews({
+    ...{ of, columns, table: full, reserved: names },
+    view: async () => ({ name: current, view: await shownBy(viewer, table) }),
+    changed(name) {
+      delete mine.changed[current];
+      delete mine.changed[name];
+      buttons();
+      open(name ?? names[0]);
+    },
+  });
   const selection = offerSelection({
     ...{ viewer, of, columns, pickable, valuesOf, begin: begin?.selection },
-    changed: () => select(current, isMade() ? null : applied && JSON.parse(applied), "that was shown", isMade(), shared),
+    changed: reshow,
   });
   const isMade = () => !shared && !(current in mine.changed);
+
+  /** Show the view that is shown, of other rows or with other room. */
+  function reshow() {
+    select(current, isMade() ? null : applied && JSON.parse(applied), "that was shown", isMade(), shared);
+  }
 
   /** What the title of a panel says of its rows: those that are selected, unless it selects itself. */
   const told = (config, selects) => [selects ? "" : selection.words, about(config)].filter(Boolean).join(", ");
@@ -78,7 +98,7 @@ export function offerViews(options) {
       if (!shared) delete mine.changed[name];
       [view, shared] = [null, false];
     }
-    if (!view) await apply(await make(name, selection.filters), true);
+    if (!view) await apply(own.get(name) ?? (await make(name, selection.filters)), true);
     remember();
   }
 
@@ -119,14 +139,16 @@ export function offerViews(options) {
     return element;
   }
 
-  nav.replaceChildren(...names.map(button));
+  const buttons = () => nav.replaceChildren(...all().map(button));
+  buttons();
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
   on(document, "keydown", (event) => {
     const at = event.composedPath()[0];
     const typing = at.isContentEditable || /^(input|textarea|select)$/i.test(at.tagName);
-    const name = names[event.key - 1];
+    const name = all()[event.key - 1];
     if (name && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) open(name);
   });
+  on(narrow, "change", reshow);
   on(resetButton, "click", () => {
     delete mine.changed[current];
     shared = false;
@@ -149,13 +171,13 @@ export function offerViews(options) {
   async function leave() {
     leaving.abort();
     selection.leave();
+    own.leave();
     clearTimeout(timer);
     await busy;
     await (timer === null ? keeping : keep());
   }
 
-  const name = names.find((known) => known === (begin ?? mine).name) ?? names.find((known) => known === mine.current);
-  const first = name ?? names[0];
+  const first = [(begin ?? mine).name, mine.current].find((known) => all().includes(known)) ?? names[0];
   const ready = select(first, begin?.view ?? mine.changed[first], ...(begin?.view ? [begin.whose, begin.made] : ["that you kept"]));
   return {
     ready,
