@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from playwright.sync_api import BrowserContext, WebSocket
-from test_page_history import CELLS, Demo, History, new_context
 
+from history_page import CELLS, Demo, History, new_context, small_demo
 from parts import Part, free_port, get_json, history_workers, sql, stopped
 from protocol.messages import parse
 from viewers import PRESSED, VIEWER, chromium
@@ -20,21 +20,8 @@ from waiting import eventually
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A small demo: a day of trades, and a small table that stays as it is."""
-    logs = tmp_path_factory.mktemp("by hand")
-    taos, port = free_port(), free_port()
-    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", "50000")]
-    parts[0].says("listening", 60)
-    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT)")
-    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5) (NOW - 2h, '汉', 229.0) (NOW - 3h, '汉', 228.0)")
-    slow = ["--rows", "100", "--interval", "1000"]
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
-    parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
-    yield Demo(address, parts[-1], taos)
-    for part in reversed(parts):
-        part.kill()
+    with small_demo(tmp_path_factory.mktemp("by hand")) as demo:
+        yield demo
 
 
 ROWS_FIRST = """
