@@ -27,7 +27,9 @@ def dashboards(folder: Path | None) -> list[dict[str, Any]]:
             if len(content) > MOST_BYTES:
                 raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
             each = json.loads(content)
-            if not (isinstance(each, dict) and isinstance(each.get("name"), str) and isinstance(each.get("view"), dict)):
+            if not (
+                isinstance(each, dict) and isinstance(each.get("name"), str) and isinstance(each.get("view"), dict)
+            ):
                 raise ValueError("it has no name or no view")
             found.append({key: each[key] for key in ("name", "table", "view") if key in each})
         except (OSError, ValueError, RecursionError) as error:

@@ -93,9 +93,7 @@ def shows_alone(page: History, ticker: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["live", "history"])
-def test_the_page_opens_with_a_dashboard_whose_rows_select_for_all_panels(
-    page: History, demo: Demo, mode: str
-) -> None:
+def test_the_page_opens_with_a_dashboard_whose_rows_select_for_all_panels(page: History, demo: Demo, mode: str) -> None:
     if mode == "history":  # of an hour to which no rows come any more
         end = get_json(demo.address + "/status")[1]["now"] // 1000 * 1000 - 3_600_000
         page.page.goto(f"{demo.address}/#history=stocks_values/{end - 3_600_000}-{end}")

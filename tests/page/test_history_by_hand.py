@@ -143,6 +143,30 @@ def listen(page: History) -> list[str | bytes]:
     return sent
 
 
+def test_dragging_over_the_axis_of_time_shows_that_part_of_it_and_back_returns(page: History, demo: Demo) -> None:
+    status = get_json(demo.address + "/status")[1]
+    begin, end = [status["now"] // 1000 * 1000 - hours * 3_600_000 for hours in (3, 1)]
+    between(page, begin, end)
+    box = page.page.locator("#axis").bounding_box()
+    assert box is not None
+    x, y = [box["x"] + box["width"] * part for part in (0.25, 0.75)], box["y"] + box["height"] / 2
+    page.page.mouse.move(x[0], y)
+    page.page.mouse.down()
+    page.page.mouse.move(x[1], y, steps=4)
+    page.page.mouse.up()
+    page.until(f"return !location.hash.includes('{begin}-{end}')")
+    page.drawn()
+    part = [int(each) for each in page.page.url.split("/")[-2].split("-")]
+    assert part == pytest.approx([begin + 1_800_000, end - 1_800_000], abs=20_000)
+    time = f"`timestamp` >= {part[0]} AND `timestamp` < {part[1]}"
+    assert [page.count()] == sql(demo.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE {time}")[0]
+    page.page.go_back()
+    page.until(f"return location.hash.includes('{begin}-{end}')")
+    page.drawn()
+    time = f"`timestamp` >= {begin} AND `timestamp` < {end}"
+    assert [page.count()] == sql(demo.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE {time}")[0]
+
+
 def test_refresh_asks_anew_and_keeps_the_view_its_changes_and_its_scroll(page: History, demo: Demo) -> None:
     page.go("#ranges button[value='all']")
     page.page.locator("perspective-viewer-datagrid regular-table").hover()
