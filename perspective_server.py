@@ -41,11 +41,11 @@ async def perspective_thread(
     client = server.new_local_client()
     table: perspective.Table = None
     schema = b""
-    async with aclosing(messages(taos_options(options, "interval", "limit"))) as feed:
+    async with aclosing(messages(taos_options(options, "interval", "limit", "text_limit"))) as feed:
         async for message, rows in feed:
-            if message["kind"] == "table" and rows != schema:
+            if message["kind"] == "table" and (rows != schema or message["anew"]):
                 if table is not None:
-                    Viewer.close_all("the table has other columns now")
+                    Viewer.close_all("the table begins anew" if rows == schema else "the table has other columns now")
                     table.delete()
                 table, schema = client.table(rows, name=options.name, limit=options.limit), rows
             elif message["kind"] == "append" and rows:
@@ -86,6 +86,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=port_number, default=8080, help="port to listen on (8080)")
     parser.add_argument("--interval", type=positive, default=250, help="milliseconds between two polls (250)")
     parser.add_argument("--limit", type=positive, default=1000, help="how many of the newest rows to show (1000)")
+    parser.add_argument(
+        "--text-limit", type=positive, default=64, help="MiB of different text until the table is made anew (64)"
+    )
     parser.add_argument("--name", default="stock_values", help="what viewers call the table (stock_values)")
     parser.add_argument(
         "--allow-origin",

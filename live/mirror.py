@@ -130,6 +130,11 @@ class Mirror:
         self.ring = self.shown
         return "replace", self.shown
 
+    def begin_anew(self) -> list[Row]:
+        """The rows for a table that has none."""
+        self.ring = self.shown = self.shown or []
+        return self.shown
+
     def _append(self, new: list[Row]) -> list[Row] | None:
         """Append to the ring so that it holds what is shown: the new rows, and those ahead that it lets go of then.
 

@@ -35,7 +35,7 @@ export async function historyTable(asked, to) {
     ...{ columns, make },
     names: Object.keys(historyViews(split, undefined, columnsToDraw(split.own).texts.slice(0, 2))),
     fit: (view, made) => changed(view, (config) => fitted(config, made, split.time, length)),
-    table: to.table,
+    tableName: async () => to.table,
     about: (config) => aboutRows(config, to, split.time),
     pickable: columnsToDraw(split.own).texts,
     valuesOf: (column) => valuesIn(table, column),

@@ -6,18 +6,18 @@ import { server } from "./status.js";
 import { valuesIn } from "./values.js";
 import { clock, columnsToDraw } from "./views.js";
 
-/** The replica as `offerViews()` shows it; its name, limit and columns are those of the server's table. */
-export function liveTable(replica, { name, limit, columns }) {
+/** The replica of now as `offerViews()` shows it; limit and columns are those of the server's table. */
+export function liveTable(replica, { limit, columns }) {
   return {
     of: server.status.table,
     full: server.status.table,
     columns,
     names: Object.keys(liveViews(columns, 0)),
-    make: async (name) => liveViews(columns, await span(replica, columns), still.matches)[name],
-    table: name,
+    make: async (name) => liveViews(columns, await span(replica(), columns), still.matches)[name],
+    tableName: () => replica().get_name(),
     about: () => `the newest ${limit.toLocaleString("en")} rows`,
     pickable: columnsToDraw(columns).texts,
-    valuesOf: (column) => valuesIn(replica, column),
+    valuesOf: (column) => valuesIn(replica(), column),
   };
 }
 

@@ -107,13 +107,14 @@ export async function filter(viewer, { about, filters }) {
   }
 }
 
+// A space behind a table's name is there where the replica of it is another one: see page/replication.js.
 /** What the viewer shows, as a view: neither the theme, which is the visitor's, nor what the table is called. */
 export async function shownBy(viewer, table) {
   const { layout, panels, masters = [] } = await viewer.saveWorkspace();
   const kept = (saved, name) => {
     const { theme, version, table: of, title, ...config } = saved;
     const own = ownTitle(name, title);
-    return { ...config, ...(own && { title: own }), ...(of !== table && { table: of }) };
+    return { ...config, ...(own && { title: own }), ...(of.trim() !== table.trim() && { table: of }) };
   };
   const same = JSON.stringify(named(layout).sort()) === JSON.stringify([...named(laid)].sort());
   return { layout: narrow.matches && same ? laid : layout, panels: mapped(panels, kept), masters };

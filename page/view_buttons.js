@@ -13,7 +13,7 @@ import { offerSelection } from "./selection.js";
  *
  * `make(name, filters)` makes a ready-made one of what is selected, and `fit(view, made)` has one that was shown before
  * fit these rows. `of` names the table in the browser's memory, `full` is its name with
- * the database's, `table` the viewer's; `about(config)` is what the
+ * the database's, `tableName()` resolves to the viewer's; `about(config)` is what the
  * title of a panel says of its rows, `pickable` and `valuesOf` are what can be selected by hand, and `link` goes into
  * links to views. Where rows are asked for over a connection (`remote`), that one could not be shown says nothing about
  * the view; `rest()` waits until what the visitor changed in the viewer is drawn, and fails if it will not be.
@@ -24,7 +24,7 @@ import { offerSelection } from "./selection.js";
  * chosen is shown; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
-  const { viewer, columns, of, full, table, about, names, make, pickable, valuesOf, begin = null, link = {} } = options;
+  const { viewer, columns, of, full, tableName, about, names, make, pickable, valuesOf, begin = null, link = {} } = options;
   const { fit = (view) => view, remote = false, rest = async () => {}, named = () => {} } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
@@ -54,7 +54,7 @@ export function offerViews(options) {
 
   const own = ownViews({
     ...{ of, columns, table: full, reserved: names },
-    view: async () => ({ name: current, view: await shownBy(viewer, table) }),
+    view: async () => ({ name: current, view: await shownBy(viewer, await tableName()) }),
     changed(name) {
       delete mine.changed[current];
       delete mine.changed[name];
@@ -73,7 +73,7 @@ export function offerViews(options) {
     const found = isMade() ? (own.get(current) ?? (await make(current, selection.filters))) : null;
     if (found && canonical(found) !== readyMade) return choose(current, null, "", true);
     await filter(viewer, { about: told, filters: selection.filters });
-    took(await shownBy(viewer, table));
+    took(await shownBy(viewer, await tableName()));
   }
 
   /** Show the view that is shown with other room. */
@@ -86,8 +86,8 @@ export function offerViews(options) {
 
   async function apply(view, made) {
     view = await fit(checked(view, columns), made);
-    await show(viewer, view, { table, about: told, filters: selection.filters });
-    took(await shownBy(viewer, table));
+    await show(viewer, view, { table: await tableName(), about: told, filters: selection.filters });
+    took(await shownBy(viewer, await tableName()));
   }
 
   /** This is what the viewer shows now. */
@@ -135,7 +135,7 @@ export function offerViews(options) {
     await at;
     try {
       await rest();
-      const view = await shownBy(viewer, table);
+      const view = await shownBy(viewer, await tableName());
       if (at !== busy) return keep(); // something else is shown by now
       if (canonical(view) === applied) return;
       shared = false;
@@ -174,7 +174,7 @@ export function offerViews(options) {
   });
   shareButton.disabled = false;
   on(shareButton, "click", async () => {
-    const copied = await share({ name: current, view: await shownBy(viewer, table), selection: selection.filters, ...link });
+    const copied = await share({ name: current, view: await shownBy(viewer, await tableName()), selection: selection.filters, ...link });
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });
   // Of a divider that is dragged the viewer tells nothing.

@@ -610,7 +610,10 @@ def test_long_numbers_are_shown_grouped_and_filtered_by_all_their_digits(odd: Hi
     config = {"columns": ["n"], "group_by": ["psp_op_"], "aggregates": {"n": "count"}}
     _, groups = run(odd.ask(config))
     assert dict(zip([tuple(path) for path in groups["__ROW_PATH__"]], groups["n"], strict=True)) == {
-        **{(): 4, ("5",): 1, ("9007199254740992",): 1, ("9007199254740993",): 2}
+        (): 4,
+        ("5",): 1,
+        ("9007199254740992",): 1,
+        ("9007199254740993",): 2,
     }
     for value, expected in [("9007199254740993", [1, 2]), (" 5 ", [3])]:
         _, found = run(odd.ask({"columns": ["n"], "filter": [["psp_op_", "==", value]]}))

@@ -252,7 +252,10 @@ def test_numbers_with_more_digits_than_a_browser_keeps_are_text_from_the_first_o
     with show("t", "--text", "n") as columns:
         eventually(lambda: columns() != {})
         assert {name: values for name, values in columns().items() if name != "ts"} == {
-            **{"b": [1], "u": [2], "d": [0.5], "n": ["7"]}
+            "b": [1],
+            "u": [2],
+            "d": [0.5],
+            "n": ["7"],
         }
         long = "9007199254740993, 18446744073709551615, 123456789012345678.000001, 8"
         do(taos_port, f"INSERT INTO test.t VALUES (1500000000001, {long})")
