@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Runs the whole demo: a TDengine, the producer that fills it and the Perspective server that shows it.
 set -euo pipefail
+self=$0
+unset CDPATH
+while cd -P -- "$(dirname -- "$self")" && [ -L "${self##*/}" ]; do self=$(readlink "${self##*/}"); done
+. scripts/begin.sh
 
 usage() {
   cat <<'HELP'
@@ -62,8 +66,6 @@ esac
 [ -z "$here" ] || [ "$port" != "$TAOS_PORT" ] ||
   fail "port $port is TDengine's (TAOS_PORT): choose another one for the page with --port" 2
 
-unset CDPATH
-cd -P -- "$(dirname -- "$0")"
 readonly python=venv/bin/python logs=logs/$port
 export PYTHONUNBUFFERED=1 # so that the log of a part that dies is whole
 

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs the linters and the tests.
 set -euo pipefail
+self=$0
+unset CDPATH
+while cd -P -- "$(dirname -- "$self")" && [ -L "${self##*/}" ]; do self=$(readlink "${self##*/}"); done
+. scripts/begin.sh
 
 usage() {
   cat <<'HELP'
@@ -25,8 +29,6 @@ case ${1:-} in
     ;;
 esac
 
-unset CDPATH
-cd -P -- "$(dirname -- "$0")"
 readonly bin=venv/bin
 
 ./install.sh --no-client --no-profile --dev
@@ -76,7 +78,7 @@ export CHROMIUM
 "$bin/ruff" check
 "$bin/ruff" format --check
 "$bin/mypy"
-"$bin/shellcheck" ./*.sh .ci/run
+"$bin/shellcheck" ./*.sh scripts/*.sh .ci/run
 
 # Runs pytest; that it finds no test (5) is no failure as long as the other run has found some.
 found=no

@@ -184,6 +184,8 @@ class Newcomer:
         (packages,) = venv.glob("lib/python*/site-packages")
         (real,) = Path(sys.prefix).glob("lib/python*/site-packages")
         (packages / "real.pth").write_text(f"{real}\n")
+        (packages / "bare.pth").write_text("import bare\n")
+        shutil.copy(ROOT / "requirements/bare.py", packages)
         digest = sha256((self.path / "requirements/demo.lock").read_bytes()).hexdigest()
         stamp = f"{digest} {sys.version_info[0]}.{sys.version_info[1]} {venv}\n"
         (venv / ".installed-demo.lock").write_text(stamp)

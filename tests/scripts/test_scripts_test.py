@@ -9,7 +9,7 @@ import pytest
 
 from script_helpers import ROOT, Checkout, make_checkout
 
-LINTERS = ["ruff check", "ruff format --check", "mypy", "shellcheck ./install.sh ./test.sh .ci/run"]
+LINTERS = ["ruff check", "ruff format --check", "mypy", "shellcheck ./install.sh ./test.sh scripts/begin.sh .ci/run"]
 RUNS = 'case "$1" in --version) echo Chromium 1 ;; esac'
 
 
@@ -119,7 +119,7 @@ BASH_4 = {
 """What bash 3.2, which every Mac has, does not know."""
 
 
-@pytest.mark.parametrize("script", ["run.sh", "install.sh", "docker.sh", "test.sh"])
+@pytest.mark.parametrize("script", ["run.sh", "install.sh", "docker.sh", "test.sh", "scripts/begin.sh"])
 def test_the_bash_of_a_mac_knows_all_that_a_script_uses(script: str) -> None:
     text = (ROOT / script).read_text()
     assert {name: re.findall(pattern, text) for name, pattern in BASH_4.items() if re.search(pattern, text)} == {}
