@@ -233,7 +233,7 @@ case $databases in
     ;;
 esac
 echo "Filling test.meters: $tables tables of $rows rows ..."
-mkdir -p logs
+mkdir -p logs 2>/dev/null || fail "$PWD cannot be written to, where logs/ has its place: make a clone of your own"
 docker exec "$name" taosBenchmark -y -t "$tables" -n "$rows" -S 1000 -s "$((($(date +%s) - rows) * 1000))" >logs/benchmark.log 2>&1 </dev/null &
 child=$!
 wait "$child" || fail "taosBenchmark failed: logs/benchmark.log says why"

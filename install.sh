@@ -139,15 +139,15 @@ choose_python() {
   fi
   fail "no python3 found: install Python 3.11 or newer (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python)"
 }
+if ! mkdir -p logs 2>/dev/null || [ ! -w . ] || [ ! -w logs ]; then
+  fail "$PWD cannot be written to, where packages and logs have their place: make a clone of your own, or change its owner"
+fi
 if [ -z "$python" ]; then choose_python; fi
 
 if [ "$python" != venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   fail "$python cannot make a virtual environment: install its venv module (Debian, Ubuntu: sudo apt install python3-venv) and run $0 again"
 fi
 
-if ! mkdir -p logs 2>/dev/null || [ ! -w . ] || [ ! -w logs ]; then
-  fail "$PWD cannot be written to: the packages and logs need a place in it. Make a clone of your own, or change its owner"
-fi
 
 child='' fetching=no replaced=no
 interrupted() {

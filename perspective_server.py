@@ -19,6 +19,7 @@ from protocol.viewer import Offenders
 from tdengine.command_line import Parser, explained, port_number, positive
 from tdengine.errors import TDengineError
 from tdengine.settings import add_options
+from tdengine.telling import log_to_stderr
 from web import addresses, assets
 from web.access import Access, NotFound
 from web.export import ExportHandler
@@ -156,5 +157,5 @@ async def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parse_options()
-    logging.basicConfig(format="%(asctime)s %(message)s", level=options.log_level.upper())
+    log_to_stderr(options.log_level.upper())
     sys.exit(explained(lambda: asyncio.run(main(options)) or 0))

@@ -257,8 +257,8 @@ case $answer in
     ;;
 esac
 
-mkdir -p "$logs"
-: >"$logs/pids"
+{ mkdir -p "$logs" && : >"$logs/pids"; } 2>/dev/null ||
+  fail "$PWD/$logs cannot be written to, where logs have their place: make a clone of your own, or change its owner"
 
 # Where this script is killed outright and no trap runs, the watchdog ends the parts.
 set -m

@@ -1,5 +1,6 @@
 """What the tests share: parts of the demo that are ended with the test."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from parts import Part, free_port, get_json, sql
 from waiting import eventually
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # In the background of a script Ctrl-C is ignored, and so it would be by all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["attacked"]
 
