@@ -51,6 +51,15 @@ def test_the_root_is_the_front_door() -> None:
     assert {name for name in tracked() if "/" not in name} == DOOR
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what a clone has is known to git alone")
+def test_a_clone_by_a_git_that_is_told_to_write_crlf_has_none(tmp_path: Path) -> None:
+    told = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf")
+    subprocess.run(["git", *told, "clone", "--quiet", "--depth=1", ROOT.as_uri(), tmp_path / "clone"], check=True)
+    for path in (tmp_path / "clone").rglob("*"):
+        if path.is_file() and ".git" not in path.parts and path.suffix not in (".png", ".jpg"):
+            assert b"\r\n" not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_imports_point_one_way(folder: str) -> None:
     ours = MAY_IMPORT.keys() | SCRIPTS
