@@ -75,9 +75,9 @@ make_venv() {
   fi
 }
 
-# What is fast and depends on the Python: regular expressions, numbers, times, processes, the network.
+# What is fast and may depend on the Python: regular expressions, numbers, times.
 readonly fast=(tests/embedded/test_embedded_bulk.py tests/embedded/test_embedded_sql.py tests/embedded/test_embedded_types.py
-  tests/tdengine tests/producing tests/web/test_gate.py tests/web/test_origins.py tests/web/test_addresses.py)
+  tests/tdengine/test_tdengine.py tests/producing/test_ticks.py tests/web/test_gate.py tests/web/test_origins.py)
 
 if [ "$which" != venv ]; then
   export CHROMIUM=none
