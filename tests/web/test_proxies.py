@@ -78,7 +78,7 @@ def test_under_a_path_and_buffered_the_page_shows_live_rows_and_history(
 ) -> None:
     start("producer.py", "--taos-port", str(taos_port))
     eventually(lambda: get_json(server + "/status")[1].get("rows"))
-    with PathProxy(int(server.rpartition(":")[2]), hold=0.3).running() as address, chromium() as browser:
+    with PathProxy(int(server.rpartition(":")[2]), hold=0.1).running() as address, chromium() as browser:
         watched = Watched(browser)
         watched.page.goto(address)
         newest = "document.querySelector('#age').textContent"
