@@ -11,6 +11,7 @@ from parts import ROOT
 DOOR = {
     *("README.md", "LICENSE", "SECURITY.md", "requirements.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
     *("install.sh", "docker.sh", "run.sh", "test.sh", "producer.py", "perspective_server.py", "index.html"),
+    *("Dockerfile", ".dockerignore", "compose.yaml"),  # which Docker looks for there
 }
 """All that lies in the root: the front door."""
 
