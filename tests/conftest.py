@@ -12,9 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from parts import Part, free_port, get_json, sql
 from waiting import eventually
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # In the background of a script Ctrl-C is ignored, and so it would be by all that is started here.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# In the background of a script SIGINT is ignored, under nohup SIGHUP is, and so they would be by all that starts here.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 pytest_plugins = ["attacked"]
 

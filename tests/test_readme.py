@@ -187,8 +187,8 @@ class Newcomer:
         venv = self.path / "venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
         (packages,) = venv.glob("lib/python*/site-packages")
-        (real,) = Path(sys.prefix).glob("lib/python*/site-packages")
-        (packages / "real.pth").write_text(f"{real}\n")
+        real = [path for path in sys.path if path.endswith("site-packages")]
+        (packages / "real.pth").write_text("\n".join(real) + "\n")
         (packages / "bare.pth").write_text("import bare\n")
         shutil.copy(ROOT / "requirements/bare.py", packages)
         digest = sha256((self.path / "requirements/demo.lock").read_bytes()).hexdigest()

@@ -78,7 +78,7 @@ def use_python_with_stubs(checkout: Checkout, exec_: str = "exec") -> None:
     """Put a python3 on the PATH that has a stub pip, and so have the venvs that it makes."""
     modules = checkout.path.parent / "modules"
     line = f"import sys; sys.path.insert(0, {str(modules)!r})"
-    python = shlex.quote(sys.executable)
+    python = shlex.quote(f"{sys.base_prefix}/bin/python3")  # no venv's, which would heed no PYTHONPATH
     script = checkout.stubs / "python3"
     script.write_text(
         f"""#!{shutil.which("bash")}
