@@ -16,12 +16,13 @@ from history.pool import HistoryPool
 from live.sessions import Live
 from live.supervisor import messages
 from protocol.viewer import Offenders
-from tdengine.command_line import Parser, explained, port_number, positive
+from tdengine.command_line import Parser, explained, folder, port_number, positive
 from tdengine.errors import TDengineError
 from tdengine.settings import add_options
 from tdengine.telling import log_to_stderr
 from web import addresses, assets
 from web.access import Access, NotFound
+from web.dashboards import DashboardsHandler
 from web.export import ExportHandler
 from web.listening import listen
 from web.origins import origin
@@ -60,7 +61,7 @@ async def perspective_thread(
 def make_app(
     live: Live, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
 ) -> tornado.web.Application:
-    """The page at /, its assets at /static, the table at /websocket, whole tables at /history, /export and /status."""
+    """The page at /, its assets at /static, the table at /websocket, whole tables at /history, /export, /status, /dashboards."""
     viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [
@@ -68,6 +69,7 @@ def make_app(
             (r"/history", HistoryViewer, {"sessions": pool.over, **viewers}),
             (r"/export", ExportHandler, {"taos": taos_options(options)}),
             (r"/status", StatusHandler, {"status": status}),
+            (r"/dashboards", DashboardsHandler, {"folder": options.dashboards}),
             *assets.ROUTES,
         ],
         access=access,
@@ -110,6 +112,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--engine-timeout", type=positive, default=5, help="seconds that one question about them may take (5)"
     )
+    parser.add_argument("--dashboards", type=folder, metavar="FOLDER", help="a folder of views (JSON) to offer to all")
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     add_options(parser)

@@ -4,7 +4,7 @@ Perspective asks for the rows and columns that it shows, and each time the quest
 WHERE, sorts are ORDER BY, a viewport is LIMIT and OFFSET, each level of a pivot is a GROUP BY. No table is copied.
 
 A table has columns of its own here besides TDengine's: `timestamp by minute` and the like, to group by. Expressions
-are off, because they would be SQL written by a viewer; so is split_by, for which TDengine has no words.
+are off, because they would be SQL written by a viewer.
 """
 
 import math
@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from perspective.virtual_servers import VirtualServerHandler
 
-from history import limits, pivots, rows
+from history import limits, pivots, rows, splits
 from history.answer import converted
 from history.cache import Cache
 from history.errors import HistoryError
-from history.fields import AGGREGATES, FILTER_OPS, Source
+from history.fields import AGGREGATES, FILTER_OPS, Field, Source
 from history.range import Range
 from history.view import Group, View
 from tdengine.settings import Settings
@@ -59,7 +59,7 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """What TDengine can do, and so what the viewer offers."""
         return {
             "group_by": True,
-            "split_by": False,
+            "split_by": True,
             "sort": True,
             "expressions": False,
             "group_rollup_mode": ["rollup", "flat", "total"],
@@ -146,7 +146,13 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def view_schema(self, view_name: str, config: Any = None) -> dict[str, str]:
         """Perspective's types of the view's columns."""
-        return self.view(view_name).schema
+        return {name: of.kind for name, of in self._columns(self.view(view_name)).items()}
+
+    def _columns(self, view: View) -> dict[str, Field]:
+        """The columns that are shown, by name; side by side where the view is split."""
+        if view.splits:
+            return splits.columns(view, self.query)
+        return {each.name: view.valued(each) for each in view.columns}
 
     def view_size(self, view_name: str) -> int:
         """How many rows the view has."""
@@ -159,7 +165,7 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def view_column_size(self, view_name: str, config: Any = None) -> int:
         """How many columns the view has."""
-        return len(self.view(view_name).schema)
+        return len(self._columns(self.view(view_name)))
 
     def _size(self, view: View) -> int:
         found = self.query(f"SELECT COUNT(*) FROM {view.source.table.at.full_name}{view.where}")
@@ -170,9 +176,10 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         view = self.view(view_name)
         of = view.source.field(column_name)
         if view.is_pivot:
-            at = [each.name for each in view.columns].index(column_name)
-            leaves = [row.values[at] for row in self._groups(view) if len(row.path) == len(view.levels)]
-            values = [value for value in leaves if value is not None]
+            places = [at for at in range(len(self._columns(view))) if view.columns[at % len(view.columns)] is of]
+            leaves = [row for row in self._groups(view) if len(row.path) == len(view.levels)]
+            rows = [row.beside if view.splits else row.values for row in leaves]
+            values = [row[at] for row in rows for at in places if row[at] is not None]
             return (min(values), max(values)) if values else (None, None)
         if not of.groups or of.kind == "boolean":
             return None, None
@@ -190,8 +197,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """
         view = self.view(view_name)
         begin, end = int(viewport.get("start_row") or 0), viewport.get("end_row")
-        shown = slice(viewport.get("start_col") or 0, viewport.get("end_col"))
-        most = min(limits.MAX_ROWS, limits.MAX_VALUES // max(1, len(view.columns[shown])))
+        shown, named = slice(viewport.get("start_col") or 0, viewport.get("end_col")), self._columns(view)
+        most = min(limits.MAX_ROWS, limits.MAX_VALUES // max(1, len(list(named)[shown])))
         if end is None or end - begin > most:
             end = min(self.view_size(view_name), math.inf if end is None else end)
         count = max(0, int(end) - begin)
@@ -201,9 +208,9 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
             begin += count - most if rows.is_oldest_first(view) else 0
             count = most
         if view.is_pivot:
-            data.from_arrow_ipc(pivots.page(view, self._groups(view)[begin : begin + count], shown))
+            data.from_arrow_ipc(pivots.page(view, self._groups(view)[begin : begin + count], named, shown))
         else:
-            data.from_arrow_ipc(rows.page(view, self.query, begin, count, shown))
+            data.from_arrow_ipc(rows.page(view, self.query, begin, count, named, shown))
 
     def _groups(self, view: View) -> list[Group]:
         """All rows of a pivot, which are held from now on as long as there is room for them."""

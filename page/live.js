@@ -1,22 +1,27 @@
 /** Live: the newest rows, of which the page has a replica, and their ready-made views. */
 
+import { withDashboard } from "./dashboards.js";
 import { still } from "./motion.js";
 import { server } from "./status.js";
-import { BLANK, clock, columnsToDraw } from "./views.js";
+import { valuesIn } from "./values.js";
+import { clock, columnsToDraw } from "./views.js";
 
 /** The replica as `offerViews()` shows it; its name, limit and columns are those of the server's table. */
 export function liveTable(replica, { name, limit, columns }) {
   return {
     of: server.status.table,
+    full: server.status.table,
     columns,
-    names: liveViews(columns, 0).map((made) => made.name),
-    make: async (name) => {
-      const made = liveViews(columns, await span(replica, columns), still.matches);
-      return made.find((one) => one.name === name).config;
-    },
-    settings: { table: name, title: `the newest ${limit.toLocaleString("en")} rows` },
+    names: Object.keys(liveViews(columns, 0)),
+    make: async (name) => liveViews(columns, await span(replica, columns), still.matches)[name],
+    table: name,
+    about: () => `the newest ${limit.toLocaleString("en")} rows`,
+    pickable: columnsToDraw(columns).texts,
+    valuesOf: (column) => valuesIn(replica, column),
   };
 }
+
+const AVERAGED = 10; // rows of a moving average
 
 /** How many milliseconds lie between the first and the last time in a table. */
 export async function span(table, columns) {
@@ -51,7 +56,7 @@ function minutes(time, length) {
 }
 
 /**
- * The ready-made views of a table that holds rows of `span` milliseconds: [{ name, config }], the default one first.
+ * The ready-made views of a table that holds rows of `span` milliseconds: { name: view }, the first one that the page opens with.
  * Where the table has no such columns as a view is made of, that view is left out. `calm` leaves mere motion out.
  * (In Perspective 5.6.1 "high" and "low" keep what has left the table, and "last" of a total is any group's last.)
  */
@@ -60,13 +65,13 @@ export function liveViews(columns, span, calm = false) {
   const [time] = times;
   const named = time && !time.includes('"');
   const groups = texts.slice(0, 2);
+  const average = `average of ${AVERAGED}`;
   const moment = ["time", "bucket", "time bucket"].find((name) => !columns.some(([known]) => known === name));
-  const found = [];
-  const add = (name, config) => found.push({ name, config: { ...BLANK, ...config } });
+  const found = {};
 
   if (groups.length) {
     const shown = [...(time ? [time] : []), ...numbers.slice(0, 8)];
-    add("Grid", {
+    found.Grid = {
       group_by: groups,
       columns: shown.length ? shown : texts,
       aggregates: { ...sums, ...(time && { [time]: "max" }) },
@@ -75,12 +80,12 @@ export function liveViews(columns, span, calm = false) {
         ...(weight && { [weight]: { fg_mode: "label-bar", column_size_override: 150 } }),
         ...(level && !calm && { [level]: { bg_mode: "pulse", fg_mode: "disabled" } }),
       },
-    });
+    };
   }
   if (named && prices) {
     const length = bucket(span, 5);
     const all = '"open", "high", "low", "close"';
-    add("Candles", {
+    found.Candles = {
       plugin: "Candlestick",
       group_by: [...groups.slice(0, 1), moment],
       columns: ["open", "close", "highest", "lowest"],
@@ -91,18 +96,18 @@ export function liveViews(columns, span, calm = false) {
         lowest: `min(${all})`,
       },
       plugin_config: { band_inner_frac: 0.8 },
-    });
+    };
   }
   if (groups.length && size) {
     const columns = colour ? [size, colour] : [size];
-    add("Treemap", { plugin: "Treemap", group_by: groups, columns, aggregates: sums });
+    found.Treemap = { plugin: "Treemap", group_by: groups, columns, aggregates: sums };
   }
   if (groups.length === 2 && size) {
     const [group_by, split_by] = [[groups[0]], [groups[1]]];
-    add("Heat map", { plugin: "Heatmap", group_by, split_by, columns: [size], aggregates: sums });
+    found["Heat map"] = { plugin: "Heatmap", group_by, split_by, columns: [size], aggregates: sums };
   }
   if (named && numbers.length) {
-    add("Lines", {
+    found.Lines = {
       plugin: "Y Line",
       group_by: [moment],
       split_by: groups.slice(0, 1),
@@ -111,13 +116,21 @@ export function liveViews(columns, span, calm = false) {
       expressions: { [moment]: bucketed(time, bucket(span, 20)) },
       columns_config: { [moment]: span < 10000 ? clock(1) : {} },
       plugin_config: groups.length ? { facet_mode: "grid" } : {},
-    });
+    };
+  }
+  if (found.Lines && level) {
+    found.Average = {
+      ...found.Lines,
+      columns: [level, average],
+      windows: { [average]: { column: level, aggregate: "avg", partition_by: groups.slice(0, 1), order_by: [time, "asc"], rows: AVERAGED - 1 } },
+      aggregates: { ...sums, [average]: "avg" },
+    };
   }
   const stamp = columns.find(([, type]) => type === "datetime")?.[0];
-  add("Rows", {
+  found.Rows = {
     columns: columns.map(([name]) => name),
     sort: time ? [[time, "desc"]] : [],
     columns_config: stamp === undefined ? {} : { [stamp]: clock(3) },
-  });
-  return found;
+  };
+  return withDashboard(found, columns, groups);
 }

@@ -18,7 +18,9 @@ async function apply() {
   viewer.setAttribute("theme", theme());
   if (!viewer.matches(".shown")) return; // Perspective has nothing loaded yet, and takes them when it has.
   await viewer.resetThemes([theme()]); // this page has a switch of its own for them
-  await viewer.restore({ theme: theme() });
+  const saved = await viewer.saveWorkspace();
+  for (const panel of Object.values(saved.panels)) panel.theme = theme();
+  await viewer.restoreWorkspace(saved);
 }
 
 button.addEventListener("click", () => {

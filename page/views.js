@@ -1,23 +1,8 @@
 /**
- * What views are made of. A view is what `viewer.restore()` takes; it is made from a table's columns in their order,
- * [[name, type], ...], types as Perspective names them.
+ * What views are made of: a table's columns in their order, [[name, type], ...], types as Perspective names them.
  */
 
 const TOTALLED = /^(volume|amount|count|quantity|qty|size|total)$/i;
-
-/** All that a view may set: one that is restored begins with these, or it would keep parts of the one before. */
-export const BLANK = {
-  plugin: "Datagrid",
-  group_by: [],
-  split_by: [],
-  sort: [],
-  filter: [],
-  expressions: {},
-  aggregates: {},
-  columns_config: {},
-  plugin_config: {},
-  group_rollup_mode: "rollup",
-};
 
 const NO_DATE = { year: "disabled", month: "disabled", day: "disabled" };
 
@@ -47,25 +32,10 @@ export function columnsToDraw(columns) {
   return { texts: of("string"), times: of("datetime", "date"), numbers, weight, level, size, colour, sums, prices };
 }
 
-/** The columns that a view names and the table does not have. Throws where it is no view at all. */
+/** The columns that a panel names and the table does not have. Throws where it is no panel at all. */
 export function missing(view, columns) {
-  const { group_by = [], split_by = [], sort = [], filter = [], expressions = {} } = view;
-  const known = new Set([...columns.map(([name]) => name), ...Object.keys(expressions)]);
+  const { group_by = [], split_by = [], sort = [], filter = [], expressions = {}, windows = {} } = view;
+  const known = new Set([...columns.map(([name]) => name), ...Object.keys(expressions), ...Object.keys(windows)]);
   const named = [...view.columns, ...group_by, ...split_by, ...[...sort, ...filter].map(([name]) => name)];
   return [...new Set(named.filter((name) => name !== null && !known.has(name)))];
-}
-
-/** What of a saved view is worth keeping: neither the theme, which is the visitor's, nor what the table is called. */
-export function kept(saved) {
-  const { theme, table, title, version, settings, ...view } = saved;
-  return view;
-}
-
-/** A view as text that is the same for the same view: Perspective saves its parts in any order. */
-export function canonical(view) {
-  const sorted = (_, value) =>
-    value && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return JSON.stringify(view, sorted);
 }

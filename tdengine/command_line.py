@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tdengine import telling
@@ -22,6 +23,13 @@ def positive(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= 10**9):
         raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
     return int(text)
+
+
+def folder(text: str) -> Path:
+    """Check a folder given on the command line. Raises argparse.ArgumentTypeError."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return Path(text)
 
 
 class Parser(argparse.ArgumentParser):

@@ -184,6 +184,27 @@ def test_groups_add_up_to_what_is_above_them(database: dict[str, Asked], data: s
                 assert (pivot[name][row] or 0) == pytest.approx(total), (name, pivot["__ROW_PATH__"][row])
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_stands_side_by_side_adds_up_to_its_row(database: dict[str, Asked], data: st.DataObject) -> None:
+    asked = database[data.draw(st.sampled_from(sorted(database)))]
+    names = st.sampled_from([*COLUMNS, "label", "tbname", "ts by second"])
+    group_by = data.draw(st.lists(names, max_size=2, unique=True))
+    split_by = data.draw(st.lists(names, min_size=1, max_size=2, unique=True))
+    view = {"group_by": group_by, "columns": ["id"], "aggregates": {"id": "count"}}
+    if not group_by:
+        view["group_rollup_mode"] = "total"
+    whole = asked.pivot("s", **view)
+    split = asked.pivot("s", **view, split_by=split_by)
+    sides = [values for name, values in split.items() if name != "__ROW_PATH__"]
+    assert all(name.endswith("|id") for name in split if name != "__ROW_PATH__")
+    sums = [sum(filter(None, values)) for values in zip(*sides, strict=True)]
+    paths = whole.get("__ROW_PATH__", [[]])
+    assert split.get("__ROW_PATH__", [[]]) == paths
+    # Those that are shown alike have no order.
+    assert sorted(map(repr, zip(paths, sums, strict=True))) == sorted(map(repr, zip(paths, whole["id"], strict=True)))
+
+
 @pytest.mark.parametrize("precision", ["us", "ns"])
 @pytest.mark.parametrize("column", ["ts", "at", "d"])
 def test_groups_that_are_shown_alike_are_all_there(database: dict[str, Asked], precision: str, column: str) -> None:

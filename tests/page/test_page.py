@@ -18,14 +18,16 @@ from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, Watched, chromium
 from waiting import eventually
 
 VIEWS = {
+    "Dashboard": ("Datagrid", ["ticker"], []),
     "Grid": ("Datagrid", ["ticker", "client"], []),
     "Candles": ("Candlestick", ["ticker", "time"], []),
     "Treemap": ("Treemap", ["ticker", "client"], []),
     "Heat map": ("Heatmap", ["ticker"], ["client"]),
     "Lines": ("Y Line", ["time"], ["ticker"]),
+    "Average": ("Y Line", ["time"], ["ticker"]),
     "Rows": ("Datagrid", [], []),
 }
-"""The ready-made views of the stock table: plugin, group_by, split_by."""
+"""The ready-made views of the stock table: plugin, group_by, split_by; of the dashboard those of its first panel."""
 
 Visit = Callable[..., Watched]
 
@@ -160,8 +162,8 @@ AGGREGATED = """async (batches) => {
     const table = await client.table(types, { limit: 100 });
     const { liveViews } = await import("/page/live.js");
     const open = [];
-    for (const { name, config } of liveViews(Object.entries(types), 1000)) {
-        const { group_by, columns, aggregates, expressions } = config;
+    for (const [name, { panels }] of Object.entries(liveViews(Object.entries(types), 1000))) {
+        const { group_by, columns, aggregates, expressions } = panels.main;
         if (name === "Grid" || name === "Candles")
             open.push([name, await table.view({ group_by, columns, aggregates, expressions })]);
     }
@@ -443,11 +445,12 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit) -> 
     watched = visit()
     watched.page.locator("body").focus()
     reached = []
-    for _ in range(10):
+    for _ in range(14):
         watched.page.keyboard.press("Tab")
-        reached.append(watched.page.evaluate("document.activeElement.value || document.activeElement.id"))
+        reached.append(watched.page.evaluate("(at => at.value || at.id || at.textContent)(document.activeElement)"))
         assert watched.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert reached == ["live", "history", *VIEWS, "share", "theme"]
+    assert reached == ["share", "theme", "live", "history", *VIEWS, "ticker: all", "client: all"]
+    watched.page.locator("#theme").focus()
     watched.page.keyboard.press("Enter")
     assert watched.text("#theme") == "Light"
 
