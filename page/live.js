@@ -5,6 +5,7 @@ import { still } from "./motion.js";
 import { server } from "./status.js";
 import { valuesIn } from "./values.js";
 import { clock, columnsToDraw } from "./views.js";
+import { drawn } from "./webgl.js";
 
 /** The replica as `offerViews()` shows it; its name, limit and columns are those of the server's table. */
 export function liveTable(replica, { name, limit, columns }) {
@@ -12,7 +13,7 @@ export function liveTable(replica, { name, limit, columns }) {
     of: server.status.table,
     full: server.status.table,
     columns,
-    names: Object.keys(liveViews(columns, 0)),
+    names: drawn(liveViews(columns, 0)),
     make: async (name) => liveViews(columns, await span(replica, columns), still.matches)[name],
     table: name,
     about: () => `the newest ${limit.toLocaleString("en")} rows`,
