@@ -165,8 +165,8 @@ class Newcomer:
     Its ports are free ones: those of the README are written over in each command.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "a check out"
+    def __init__(self, directory: Path, name: str = "a check out") -> None:
+        self.path = directory / name
         shutil.copytree(ROOT, self.path, ignore=shutil.ignore_patterns("venv", ".*", "tests", "logs", "benchmarks"))
         home = directory / "home"
         home.mkdir()
@@ -210,11 +210,13 @@ class Newcomer:
         )
 
     @contextmanager
-    def running(self, command: str) -> Iterator[subprocess.Popen[str]]:
+    def running(
+        self, command: str, where: Path | None = None, number: signal.Signals = signal.SIGINT
+    ) -> Iterator[subprocess.Popen[str]]:
         """Run a command that does not end by itself, in a terminal of its own, and end it as Ctrl-C does."""
         with subprocess.Popen(
             ["bash", "-ec", self.on_free_ports(command)],
-            cwd=self.path,
+            cwd=where or self.path,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -224,9 +226,9 @@ class Newcomer:
         ) as process:
             try:
                 yield process
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(process.pid, number)
                 output, _ = process.communicate(timeout=10)
-                assert process.returncode in (0, -signal.SIGINT, 130), (command, process.returncode, output)
+                assert process.returncode in (0, -number, 128 + number), (command, process.returncode, output)
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -244,10 +246,35 @@ def newcomer(tmp_path: Path) -> Newcomer:
 QUICK_START, OWN_TABLE = blocks(README, "sh")[:2]
 
 
-def test_two_commands_lead_from_the_clone_to_the_live_page(newcomer: Newcomer) -> None:
+POLLUTED = {
+    **dict.fromkeys(("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET"), "/no/such/place"),
+    "PYTHONSAFEPATH": "1",
+    "PYTHONWARNINGS": "error",
+    "PIP_USER": "1",
+    "TAOS_HOST": "",
+    "TAOS_TABLE": "",
+}
+
+
+@pytest.mark.parametrize(
+    "where", ["bare", "polluted", """it's a "check out\"""", "through a link", "in the background"]
+)
+def test_two_commands_lead_from_the_clone_to_the_live_page(tmp_path: Path, where: str) -> None:
     clone, run = QUICK_START.splitlines()
     assert clone == "git clone <this repository> && cd <its folder>"
-    with newcomer.running(run) as process:
+    newcomer = Newcomer(tmp_path, where)
+    folder, number = newcomer.path, signal.SIGINT
+    if where == "bare":
+        newcomer.env = {"PATH": "/usr/bin:/bin", "TAOS_PORT": str(newcomer.taos_port)}
+    elif where == "polluted":
+        newcomer.env |= POLLUTED
+    elif where == "through a link":
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        (folder / "run.sh").symlink_to(newcomer.path / "run.sh")
+    elif where == "in the background":
+        run, number = f"trap '' INT HUP\n{run}\n", signal.SIGTERM
+    with newcomer.running(run, folder, number) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("Live at"):
