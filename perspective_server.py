@@ -61,7 +61,7 @@ async def perspective_thread(
 def make_app(
     live: Live, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
 ) -> tornado.web.Application:
-    """The page at /, its assets at /static, the table at /websocket, whole tables at /history, /export, /status, /dashboards."""
+    """The page at /, its assets at /static, the table at /websocket, whole tables at /history, /export and /status."""
     viewers = {"status": status, "max_viewers": options.max_viewers}
     return tornado.web.Application(
         [

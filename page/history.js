@@ -49,7 +49,7 @@ export async function historyTable(asked, to) {
 }
 
 /** What the title of a panel says of its rows: which are filtered, of which table and range, and how time is cut. */
-function aboutRows({ plugin, filter = [], group_by = [], title }, { table, range }, time) {
+function aboutRows({ plugin = "Datagrid", filter = [], group_by = [], title }, { table, range }, time) {
   const unit = UNITS.find((each) => group_by.includes(by(time, each)));
   const filtered = filter.filter(([, op]) => ["==", "in"].includes(op)).map(inWords);
   const rows = title ? titleOf(range) : `${table}: ${titleOf(range)}`;

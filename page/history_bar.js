@@ -35,6 +35,7 @@ export function historyBar(chosen, cancelled, refresh) {
       each.setAttribute("aria-pressed", pressed);
       if (!each.value) between.hidden = !pressed;
     }
+    if (!custom && !isNamed(at.range)) fill(at.range);
   }
 
   function offer(names) {
@@ -54,11 +55,16 @@ export function historyBar(chosen, cancelled, refresh) {
     find("#span").textContent = `${spanOf(range, time)}, as of ${new Date(time).toLocaleTimeString()}`;
   }
 
+  /** Have the inputs say when a range begins and ends. */
+  function fill(range) {
+    const [from, to] = endsOf(range, serverNow());
+    [between.elements.from.value, between.elements.to.value] = [local(from), local(to)];
+  }
+
   /** Let the visitor say when a range begins and ends. */
   function openBetween() {
     custom = true;
-    const [from, to] = endsOf(shown.range, serverNow());
-    [between.elements.from.value, between.elements.to.value] = [local(from), local(to)];
+    fill(shown.range);
     draw(shown);
   }
 

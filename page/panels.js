@@ -75,15 +75,39 @@ let laid = null; // how the view is laid out where there is room
  * `about(config)` does, besides its own.
  */
 export async function show(viewer, view, { table, about, filters }) {
-  const called = new Map();
+  [titles, laid] = [new Map(), view.layout];
   const panels = mapped(view.panels, (config, name) => {
-    const title = [config.title, about(config, view.masters.includes(name))].filter(Boolean).join(" — ");
-    called.set(name, { title, own: config.title });
+    const title = titled(name, config, about(config, view.masters.includes(name)));
     return { ...BLANK, ...config, table: config.table ?? table, theme: theme(), title };
   });
-  [titles, laid] = [called, view.layout];
   const layout = narrow.matches ? tabs(...named(laid)) : laid;
   await viewer.restoreWorkspace({ layout, masters: view.masters, panels, global_filters: filters });
+}
+
+/** The title of a panel: its own, if it has one, and what there is to say of its rows. */
+function titled(name, { title: own }, about) {
+  const title = [own, about].filter(Boolean).join(" — ");
+  titles.set(name, { title, own });
+  return title;
+}
+
+/** What of a panel's title is its own. A panel that the visitor has made of another one is called like that. */
+function ownTitle(name, title) {
+  const known = [titles.get(name), ...titles.values()].find((each) => each?.title === title);
+  return known ? known.own : title;
+}
+
+/** Have the view that is shown be filtered, where the viewer has not done that itself, and its titles say so. */
+export async function filter(viewer, { about, filters }) {
+  const { panels, masters = [], global_filters = [] } = await viewer.saveWorkspace();
+  if (JSON.stringify(global_filters) !== JSON.stringify(filters)) {
+    await viewer.restoreWorkspace({ global_filters: filters });
+  }
+  for (const [name, config] of Object.entries(panels)) {
+    const own = { ...config, title: ownTitle(name, config.title) };
+    const title = titled(name, own, about(own, masters.includes(name)));
+    if (title !== config.title) await viewer.restore({ title }, { panel: name });
+  }
 }
 
 /** What the viewer shows, as a view: neither the theme, which is the visitor's, nor what the table is called. */
@@ -91,27 +115,24 @@ export async function shownBy(viewer, table) {
   const { layout, panels, masters = [] } = await viewer.saveWorkspace();
   const kept = (saved, name) => {
     const { theme, version, table: of, title, ...config } = saved;
-    const known = [titles.get(name), ...titles.values()].find((each) => each?.title === title);
-    const own = known ? known.own : title;
+    const own = ownTitle(name, title);
     return { ...config, ...(own && { title: own }), ...(of !== table && { table: of }) };
   };
   const same = JSON.stringify(named(layout).sort()) === JSON.stringify([...named(laid)].sort());
   return { layout: narrow.matches && same ? laid : layout, panels: mapped(panels, kept), masters };
 }
 
-// The viewer (5.6.1) goes on drawing rows in a panel that is on its way out, and fails at that, to nobody's harm.
-addEventListener("unhandledrejection", (event) => {
-  if (/^No panel named|RendererTransport destroyed/.test(event.reason?.message ?? event.reason)) event.preventDefault();
-});
+// The viewer (5.6.1) goes on drawing in a panel that is on its way out, and fails at that, to nobody's harm.
+const LEAVING = /No panel named|RendererTransport destroyed|closure invoked recursively or after being dropped/;
+for (const type of ["error", "unhandledrejection"]) {
+  addEventListener(type, (event) => {
+    if (LEAVING.test(event.message ?? event.reason?.message ?? event.reason)) event.preventDefault();
+  });
+}
 
 /** Draw all panels anew, each from where it is scrolled to. */
 export async function redraw(viewer) {
-  const active = viewer.getActivePanel();
-  for (const name of viewer.getPanelNames()) {
-    if (name !== viewer.getActivePanel()) viewer.setActivePanel(name);
-    await viewer.restore({});
-  }
-  if (active !== viewer.getActivePanel()) viewer.setActivePanel(active);
+  for (const panel of viewer.getPanelNames()) await viewer.restore({}, { panel });
 }
 
 /** A view as text that is the same for the same view: Perspective saves its parts in any order. */

@@ -4,7 +4,7 @@ import { share } from "./address_bar.js";
 import { memory } from "./memory.js";
 import { note } from "./note.js";
 import { ownViews } from "./own_views.js";
-import { canonical, checked, narrow, show, shownBy, Unfit } from "./panels.js";
+import { canonical, checked, filter, narrow, show, shownBy, Unfit } from "./panels.js";
 import { offerSelection } from "./selection.js";
 
 /**
@@ -32,6 +32,7 @@ export function offerViews(options) {
   const mine = { changed: {}, ...memory.get(key) };
   const [nav, resetButton, shareButton] = ["nav", "#reset", "#share"].map((each) => document.querySelector(each));
   let [current, shared, applied, shown, timer] = [null, false, null, null, null];
+  let readyMade = null; // the view as it was made
   let [busy, keeping] = [Promise.resolve(), Promise.resolve()];
 
   const all = () => [...names, ...own.names()];
@@ -63,11 +64,19 @@ export function offerViews(options) {
   });
   const selection = offerSelection({
     ...{ viewer, of, columns, pickable, valuesOf, begin: begin?.selection },
-    changed: reshow,
+    changed: () => queue(narrowed),
   });
   const isMade = () => !shared && !(current in mine.changed);
 
-  /** Show the view that is shown, of other rows or with other room. */
+  /** Show what is shown of what is selected; a ready-made view may be another one then. */
+  async function narrowed() {
+    const found = isMade() ? (own.get(current) ?? (await make(current, selection.filters))) : null;
+    if (found && canonical(found) !== readyMade) return choose(current, null, "", true);
+    await filter(viewer, { about: told, filters: selection.filters });
+    took(await shownBy(viewer, table));
+  }
+
+  /** Show the view that is shown with other room. */
   function reshow() {
     select(current, isMade() ? null : applied && JSON.parse(applied), "that was shown", isMade(), shared);
   }
@@ -98,14 +107,20 @@ export function offerViews(options) {
       if (!shared) delete mine.changed[name];
       [view, shared] = [null, false];
     }
-    if (!view) await apply(own.get(name) ?? (await make(name, selection.filters)), true);
+    if (!view) {
+      const found = own.get(name) ?? (await make(name, selection.filters));
+      readyMade = canonical(found);
+      await apply(found, true);
+    }
     remember();
   }
 
-  function select(...what) {
+  const select = (...what) => queue(() => choose(...what));
+
+  function queue(work) {
     nav.setAttribute("aria-busy", true);
     const turn = busy
-      .then(() => choose(...what))
+      .then(work)
       .catch((error) => signal.aborted || note(`This view cannot be shown: ${error.message}.`))
       .then(() => busy === turn && !signal.aborted && nav.setAttribute("aria-busy", false));
     return (busy = turn);
@@ -116,10 +131,12 @@ export function offerViews(options) {
   /** Keep what the visitor has changed in the viewer, once it has come to rest. */
   async function keep() {
     timer = null;
-    await busy;
+    const at = busy;
+    await at;
     try {
       await rest();
       const view = await shownBy(viewer, table);
+      if (at !== busy) return keep(); // something else is shown by now
       if (canonical(view) === applied) return;
       shared = false;
       mine.changed[current] = view;
