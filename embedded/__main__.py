@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -116,7 +117,8 @@ async def serve(options: argparse.Namespace, storage: Storage) -> None:
         loop.add_signal_handler(number, stop.set)
     what = f"data in {options.data}" if options.data else "data in memory"
     where = f"{_written(options.address)}:{port}"
-    print(f"TDengine stand-in (embedded) listening on {where}, {what}, rows kept {options.keep}", flush=True)
+    with suppress(BrokenPipeError):  # Nobody reads it any more.
+        print(f"TDengine stand-in (embedded) listening on {where}, {what}, rows kept {options.keep}", flush=True)
     sweeper = asyncio.create_task(_sweep(service, int(options.keep[:-1]) * _SECONDS[options.keep[-1]]))
     await stop.wait()
     # From here on handlers are cancelled wherever they are, which is nothing to report.
@@ -167,6 +169,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
     # A thread may still be in a long query; an ordinary exit would wait for it.
     os._exit(code)

@@ -4,6 +4,7 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,12 @@ def started(*command: str, **options: object) -> Iterator["subprocess.Popen[byte
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def listens(port: int) -> bool:
+    """Whether something listens at a port of loopback."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def closing(*descriptors: int) -> Callable[[], None]:
@@ -203,3 +210,14 @@ def test_sigterm_ends_both_scripts_where_ctrl_c_is_ignored_and_as_the_first_proc
             os.kill(script, signal.SIGTERM)
             assert process.wait(5) == 0
             assert time.monotonic() - began < 2
+
+
+def test_the_embedded_server_does_not_mind_that_nobody_reads_where_it_listens() -> None:
+    unread, pipe = os.pipe()
+    os.close(unread)
+    port = free_port()
+    with started(sys.executable, "-m", "embedded", "--port", str(port), stdout=pipe) as process:
+        os.close(pipe)
+        eventually(lambda: sql(port, "SHOW DATABASES") if listens(port) else None)
+        process.terminate()
+        assert process.wait(5) == 0
