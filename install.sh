@@ -155,6 +155,7 @@ interrupted() {
     kill -KILL -- "-$child" 2>/dev/null || kill -KILL "$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
   fi
+  if [ -t 1 ]; then printf '\r\033[K'; fi # what show_work has begun
   put_back
   if [ "$fetching" = yes ]; then rm -rf logs/client; fi
   fail "interrupted: run it again to finish" 130
@@ -176,11 +177,11 @@ run() {
   return "$status"
 }
 
-# Shows on a terminal that the child is at work: for how long, and the last line that it has written to the log.
+# Shows on a terminal that the child is at work: for how long, and at what, as pip says in the log.
 show_work() {
   local line begun=$SECONDS
   while kill -0 "$child" 2>/dev/null; do
-    line=$(tail -n 1 "$log" 2>/dev/null) || line=''
+    line=$(grep -E '^ *(Collecting|Downloading|Installing|Successfully) ' "$log" | tail -n 1) || line=''
     printf '\r%3s s  %s\033[K' "$((SECONDS - begun))" "${line:0:70}"
     sleep 0.2
   done
