@@ -65,8 +65,12 @@ def run(at: Settings, interval_ms: int, limit: int) -> int:
 def report(kind: str, mirror: Mirror, rows: list[Row]) -> None:
     """Write what to do with the rows, and what is shown once it is done."""
     shown = mirror.shown or []
-    newest = mirror.table.milliseconds(shown[-1][0]) if shown else None
-    header = {"kind": kind, "rows": len(shown), "rows_read": len(rows), "new": mirror.new, "newest": newest}
+    newest = mirror.newest
+    header = {
+        **{"kind": kind, "rows": len(shown), "rows_read": len(rows), "new": mirror.new},
+        "newest": None if newest is None else mirror.table.milliseconds(newest),
+        "ahead": mirror.table.milliseconds(mirror.ahead),
+    }
     payload = mirror.table.to_arrow(rows) if rows or kind != "append" else b""
     write_message(sys.stdout.buffer, header, payload)
 

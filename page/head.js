@@ -24,13 +24,15 @@ function show(state, text, reason = "") {
 /** Say, where the rows will be, what the visitor waits for. */
 export const progress = (text) => write("#progress", text);
 
-function age(milliseconds) {
+function span(milliseconds) {
   const seconds = Math.max(0, milliseconds / 1000);
-  if (seconds < 10) return `${seconds.toFixed(1)} s ago`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const units = { days: 86400, h: 3600, min: 60, s: 1 };
   const unit = Object.keys(units).find((name) => seconds >= 2 * units[name]);
-  return `${Math.floor(seconds / units[unit]).toLocaleString("en")} ${unit} ago`;
+  return `${Math.floor(seconds / units[unit]).toLocaleString("en")} ${unit}`;
 }
+
+const age = (milliseconds) => `${span(milliseconds)} ago`;
 
 let history = null;
 
@@ -59,7 +61,7 @@ function draw(replica) {
   else if (history) show("history", "history");
   else if (heard === null && performance.now() - lost > 500) show("reconnecting", "reconnecting", problem);
   else if (old > STILL_LIVE && !status.rows_per_second) show("idle", "live, no new rows");
-  else show("live", "live");
+  else show("live", "live", status.ahead ? `the newest row is ${span(status.ahead)} ahead of the server's clock` : "");
 }
 
 /** Keep the head line true. `replica()` is what the page has of the table: a replica, or null while there is none. */

@@ -50,6 +50,8 @@ class Status:
     rows_read: int = 0
     rows_per_second: float = 0.0
     newest: int | None = None
+    ahead: int = 0
+    """How many milliseconds the newest row is ahead of the clock, where that is by too much to be true."""
     viewers: int = 0
     _logged: set[str] = field(default_factory=set)
     _rate: Rate = field(default_factory=Rate)
@@ -67,7 +69,7 @@ class Status:
             self.rows_per_second = self._rate.clear()
         else:
             self.state, self.error = "live", None
-            self.rows, self.newest = message["rows"], message["newest"]
+            self.rows, self.newest, self.ahead = message["rows"], message["newest"], message["ahead"]
             self.rows_read += message["rows_read"]
             self.rows_per_second = round(self._rate.note(message["new"]), 1)
         self._log(self.state if self.error is None else f"waiting for TDengine: {self.error}")
