@@ -18,7 +18,7 @@ from live.supervisor import messages
 from protocol.viewer import Offenders
 from tdengine.command_line import Parser, explained, folder, port_number, positive
 from tdengine.errors import TDengineError
-from tdengine.settings import add_options
+from tdengine.settings import add_options, add_text_option
 from tdengine.telling import log_to_stderr
 from web import addresses, assets
 from web.access import Access, NotFound
@@ -116,13 +116,15 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     add_options(parser)
+    add_text_option(parser)
     return parser.parse_args(arguments)
 
 
 def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
     """The options that say where the table is, and `more`, for the command line of a child process."""
     names = (*more, "taos_host", "taos_port", "taos_user", "database", "table")
-    return [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names]
+    text = [f"--text={name}" for name in options.text]
+    return [*text, *(f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names)]
 
 
 async def main(options: argparse.Namespace) -> None:

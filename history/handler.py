@@ -22,9 +22,13 @@ from history.errors import HistoryError
 from history.fields import AGGREGATES, FILTER_OPS, Field, Source
 from history.range import Range
 from history.view import Group, View
+from tdengine.arrow import is_long, may_be_long
 from tdengine.settings import Settings
-from tdengine.sql import literal
-from tdengine.table import open_table
+from tdengine.sql import literal, quote
+from tdengine.table import Table, open_table
+
+LONG_SECONDS = 60.0
+"""How long it is known which columns have long numbers: all rows are asked for that."""
 
 
 class Connection(Protocol):
@@ -87,13 +91,28 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def source(self, table_name: str) -> Source:
         """The table of that name, described. Raises HistoryError, or an error of taosws."""
-        if table_name not in self.get_hosted_tables():
-            raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
-        found: Source = self.cache.get(("source", table_name), lambda: self._source(table_name))
+        found: Source = self.cache.get(("source", table_name), lambda: self._source(self.table(table_name)))
         return found
 
-    def _source(self, table_name: str) -> Source:
-        return Source(open_table(self.connection, replace(self.at, table=table_name)))
+    def table(self, table_name: str) -> Table:
+        """The same, as TDengine has it."""
+        if table_name not in self.get_hosted_tables():
+            raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
+        return open_table(self.connection, replace(self.at, table=table_name))
+
+    def _source(self, table: Table) -> Source:
+        """The table, with those columns as text whose numbers have more digits than a browser keeps."""
+        long: frozenset[str] = self.cache.get(("long", table), lambda: self._long(table), LONG_SECONDS)
+        return Source(replace(table, at=replace(table.at, text=table.at.text | long)))
+
+    def _long(self, table: Table) -> frozenset[str]:
+        names = [column.name for column in table.columns if may_be_long(column) and column.name not in table.at.text]
+        if not names:
+            return frozenset()
+        asked = ", ".join(f"MIN({quote(name)}), MAX({quote(name)})" for name in names)
+        found = self.query(f"SELECT {asked} FROM {table.at.full_name}")
+        ends = zip(names, *(found[0][at::2] for at in (0, 1)), strict=True) if found else []
+        return frozenset(name for name, *values in ends if any(map(is_long, values)))
 
     def table_schema(self, table_name: str, config: Any = None) -> dict[str, str]:
         """Perspective's types of the table's columns."""

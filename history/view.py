@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -146,7 +147,8 @@ class View:
     def _filter(self, name: Any, op: Any, value: Any = None) -> str:
         """One filter as SQL. Raises HistoryError."""
         of = self.source.field(name)
-        if op not in FILTER_OPS[of.kind] or (not of.groups and op not in NULLS):
+        offered = FILTER_OPS["integer" if of.digits else of.kind]
+        if op not in offered or (not of.groups and op not in NULLS):
             raise HistoryError(f"history has no filter {str(op)[:20]!r} for {of.name!r}")
         if op in NULLS:
             return f"{of.sql} {op.upper()}"
@@ -165,6 +167,8 @@ class View:
     def _value(self, of: Field, value: Any) -> str:
         """A filter's value as SQL. Raises HistoryError where it is none of the column's type."""
         try:
+            if of.digits:
+                return format(Decimal(str(value)), "f")
             if of.kind == "string":
                 return literal(str(value))
             if of.kind == "boolean":
@@ -174,7 +178,7 @@ class View:
             number = float(value)
             if math.isfinite(number):
                 return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
-        except (KeyError, TypeError, ValueError):
+        except (ArithmeticError, KeyError, TypeError, ValueError):
             pass
         raise HistoryError(f"{str(value)[:40]!r} is no value for {of.name!r}")
 

@@ -12,6 +12,8 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import taosws
 
@@ -20,7 +22,7 @@ from protocol.pipe import write_message
 from tdengine.command_line import Parser, positive
 from tdengine.connecting import create_tdengine_connection, pauses
 from tdengine.errors import TDengineError, reason
-from tdengine.settings import Settings, add_options, settings
+from tdengine.settings import Settings, add_options, add_text_option, settings
 from tdengine.table import Row, open_table
 
 CHECK_SECONDS = 5.0
@@ -30,6 +32,7 @@ CHECK_SECONDS = 5.0
 def run(at: Settings, interval_ms: int, limit: int) -> int:
     """Poll until the reader of standard output has gone, whatever becomes of TDengine. The exit code."""
     mirror: Mirror | None = None
+    long: frozenset[str] = frozenset()
     waits = pauses()
     while True:
         try:
@@ -40,12 +43,16 @@ def run(at: Settings, interval_ms: int, limit: int) -> int:
                 check = time.monotonic() - checked >= CHECK_SECONDS
                 if check:
                     checked = time.monotonic()
-                    table = open_table(connection, at)
+                    table = open_table(connection, replace(at, text=at.text | long))
                     if mirror is None or mirror.table != table:
                         mirror = Mirror(table, limit)
                         report("table", mirror, [])
                 assert mirror is not None
                 kind, rows = mirror.poll(connection, check)
+                if found := mirror.table.long(rows):  # the table is made anew, with these columns as text
+                    long |= found
+                    checked = -math.inf
+                    continue
                 report(kind, mirror, rows)
                 waits = pauses()
                 due = max(due + interval_ms / 1000, time.monotonic())
@@ -66,11 +73,16 @@ def report(kind: str, mirror: Mirror, rows: list[Row]) -> None:
     """Write what to do with the rows, and what is shown once it is done."""
     shown = mirror.shown or []
     newest = mirror.newest
-    header = {
-        **{"kind": kind, "rows": len(shown), "rows_read": len(rows), "new": mirror.new},
+    header: dict[str, Any] = {
+        "kind": kind,
+        "rows": len(shown),
+        "rows_read": len(rows),
+        "new": mirror.new,
         "newest": None if newest is None else mirror.table.milliseconds(newest),
         "ahead": mirror.table.milliseconds(mirror.ahead),
     }
+    if kind == "table":
+        header["renamed"] = mirror.table.renamed
     payload = mirror.table.to_arrow(rows) if rows or kind != "append" else b""
     write_message(sys.stdout.buffer, header, payload)
 
@@ -81,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--interval", type=positive, default=250, help="milliseconds between two polls")
     parser.add_argument("--limit", type=positive, default=1000, help="how many of the newest rows to show")
     add_options(parser)
+    add_text_option(parser)
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
     return run(settings(options), options.interval, options.limit)

@@ -10,7 +10,6 @@ import taosws
 
 from tdengine.table import Row, Table, same
 
-
 AHEAD_SECONDS = 2
 """From how far ahead of the clock on a row is none of now: clocks differ by a little."""
 
@@ -98,7 +97,8 @@ class Mirror:
         """The newest time that is shown, but for those ahead of the clock unless there are no others."""
         if not self.shown:
             return None
-        return (newest_until(self.shown, self.now + AHEAD_SECONDS * self.table.second) or self.shown[-1])[0]
+        row = newest_until(self.shown, self.now + AHEAD_SECONDS * self.table.second) or self.shown[-1]
+        return int(row[0])
 
     @property
     def ahead(self) -> int:

@@ -24,6 +24,8 @@ class Settings:
     database: str
     table: str
     password: str = field(repr=False)
+    text: frozenset[str] = frozenset()
+    """The columns whose numbers are shown as text."""
 
     def __str__(self) -> str:
         return f"{','.join(map(bracketed, self.host.split(',')))}:{self.port}"
@@ -57,6 +59,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("table", identifier, "stocks_values", "table or super table")
 
 
+def add_text_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the columns whose numbers are shown as text."""
+    parser.add_argument(
+        "--text",
+        type=identifier,
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column whose numbers are shown as text, as they have too many digits for a browser",
+    )
+
+
 def settings(options: argparse.Namespace) -> Settings:
     """The settings among parsed options, and the password, which no process list shows in the environment."""
     return Settings(
@@ -66,4 +80,5 @@ def settings(options: argparse.Namespace) -> Settings:
         database=options.database,
         table=options.table,
         password=os.environ.get("TAOS_PASSWORD") or "taosdata",
+        text=frozenset(getattr(options, "text", ())),
     )

@@ -53,6 +53,8 @@ class Status:
     ahead: int = 0
     """How many milliseconds the newest row is ahead of the clock, where that is by too much to be true."""
     viewers: int = 0
+    renamed: dict[str, str] = field(default_factory=dict)
+    """The columns that are shown under another name than their own."""
     _logged: set[str] = field(default_factory=set)
     _rate: Rate = field(default_factory=Rate)
 
@@ -61,6 +63,7 @@ class Status:
         if message["kind"] == "failed":
             raise TDengineError(message["error"])
         if message["kind"] == "table":
+            self.renamed = message["renamed"]
             return
         if (self.state == "waiting") != (message["kind"] == "waiting"):
             self._logged.clear()

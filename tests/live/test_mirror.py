@@ -105,10 +105,8 @@ def test_an_empty_table_is_shown_empty(database: Any) -> None:
     assert mirror.poll(database, whole=False) == ("append", [])
 
 
-changes = st.lists(
-    st.tuples(st.sampled_from(["insert", "late", "overwrite", "delete", "wait", "burst", "ahead"]), st.integers(0, 1200)),
-    max_size=8,
-)
+KINDS = ["insert", "late", "overwrite", "delete", "wait", "burst", "ahead"]
+changes = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 1200)), max_size=8)
 
 
 @settings(max_examples=400, deadline=None)
