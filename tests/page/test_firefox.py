@@ -42,6 +42,7 @@ def test_firefox_shows_live_rows_a_chart_history_and_finds_a_server_again(
         tab.until(f"{DRAWN} && document.querySelector('#span').textContent !== ''")
         assert tab.until(ROWS) >= 1000
         tab.value("document.querySelector('#mode [value=live]').click()")
+        tab.until(f"{DRAWN} && {PRESSED} !== undefined && document.querySelector('#history').hidden")
         server.kill()
         tab.until(f"{STATE} === 'reconnecting'")
         start("perspective_server.py", *options)
