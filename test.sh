@@ -77,7 +77,7 @@ make_venv() {
 
 # What is fast and may depend on the Python: regular expressions, numbers, times.
 readonly fast=(tests/embedded/test_embedded_bulk.py tests/embedded/test_embedded_sql.py tests/embedded/test_embedded_types.py
-  tests/tdengine/test_tdengine.py tests/producing/test_ticks.py tests/web/test_gate.py tests/web/test_origins.py)
+  tests/tdengine/test_tdengine.py tests/producing/test_ticks.py)
 
 if [ "$which" != venv ]; then
   export CHROMIUM=none
