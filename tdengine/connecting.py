@@ -48,7 +48,7 @@ def _connect(host: str, at: Settings, database: str | None, timeout: int) -> tao
         raise taosws.ConnectionError(
             f"[0xE001] {host} has no address ({error.strerror}): check TAOS_HOST or --taos-host"
         ) from None
-    # taosws tries all addresses of a name itself, but never gives up on one that is silent, which none of loopback's is.
+    # taosws tries all addresses of a name, but never gives up on one that is silent, as none of loopback's is.
     if len(turns(at.host)) == 1 and (len(known) == 1 or host == "localhost"):
         return _connect_to(bracketed(host), at, database, timeout)
     for address in known:
