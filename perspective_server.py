@@ -19,8 +19,9 @@ from protocol.viewer import Offenders
 from tdengine.command_line import Parser, explained, folder, port_number, positive
 from tdengine.errors import TDengineError
 from tdengine.settings import add_options, add_text_option
-from web import assets
-from web.access import Access, NotFound, is_loopback
+from tdengine.telling import log_to_stderr
+from web import addresses, assets
+from web.access import Access, NotFound
 from web.dashboards import DashboardsHandler
 from web.export import ExportHandler
 from web.listening import listen
@@ -82,7 +83,9 @@ def make_app(
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line. Exits with 2 and one line for a wrong option."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument(
+        "--address", type=addresses.listen_address, default="127.0.0.1", help="address to listen on (127.0.0.1)"
+    )
     parser.add_argument("--port", type=port_number, default=8080, help="port to listen on (8080)")
     parser.add_argument("--interval", type=positive, default=250, help="milliseconds between two polls (250)")
     parser.add_argument("--limit", type=positive, default=1000, help="how many of the newest rows to show (1000)")
@@ -139,13 +142,13 @@ async def main(options: argparse.Namespace) -> None:
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options), offenders)
     app = make_app(live, pool, options, status, access)
     try:
-        listen(app, options.port, options.address)
+        listener = listen(app, options.port, options.address)
     except OSError as error:
-        raise TDengineError(
-            f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"
-        ) from None
+        raise TDengineError(addresses.advice(error, options.address, options.port)) from None
     log.info("serving %s", access.url(options.address, options.port))
-    if access.token is None and not is_loopback(options.address):
+    if addresses.is_unspecified(options.address):
+        log.info("serving on %s of this machine", addresses.all_of(each.family for each in listener.sockets))
+    if access.token is None and not addresses.is_loopback(options.address):
         log.warning("everybody who reaches %s may look: leave --no-token out to ask for a token", options.address)
     # Loading the page compresses its files; with that and a warm pool the first visitor need not wait for either.
     feeding = asyncio.gather(perspective_thread(server, options, live, status), assets.load_page(), pool.warm())
@@ -162,5 +165,5 @@ async def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parse_options()
-    logging.basicConfig(format="%(asctime)s %(message)s", level=options.log_level.upper())
+    log_to_stderr(options.log_level.upper())
     sys.exit(explained(lambda: asyncio.run(main(options)) or 0))

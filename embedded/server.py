@@ -39,7 +39,7 @@ class Service:
 
     def __init__(self, storage: Storage, threads: int = 32) -> None:
         self.storage = storage
-        self.password = os.environ.get("TAOS_PASSWORD", "taosdata")
+        self.password = os.environ.get("TAOS_PASSWORD") or "taosdata"
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embedded")
         self._result_ids = itertools.count(1)
 

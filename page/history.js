@@ -7,6 +7,7 @@ import { columnsOf } from "./replication.js";
 import { inWords } from "./selection.js";
 import { valuesIn } from "./values.js";
 import { clock, columnsToDraw } from "./views.js";
+import { drawn } from "./webgl.js";
 
 /** What a table of History has besides its own columns: its time, cut to the unit. */
 const by = (time, unit) => `${time} by ${unit}`;
@@ -33,7 +34,7 @@ export async function historyTable(asked, to) {
   };
   return {
     ...{ columns, make },
-    names: Object.keys(historyViews(split, undefined, columnsToDraw(split.own).texts.slice(0, 2))),
+    names: drawn(historyViews(split, undefined, columnsToDraw(split.own).texts.slice(0, 2))),
     fit: (view, made) => changed(view, (config) => fitted(config, made, split.time, length)),
     tableName: async () => to.table,
     about: (config) => aboutRows(config, to, split.time),

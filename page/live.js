@@ -5,6 +5,7 @@ import { still } from "./motion.js";
 import { server } from "./status.js";
 import { valuesIn } from "./values.js";
 import { clock, columnsToDraw } from "./views.js";
+import { drawn } from "./webgl.js";
 
 /** The replica of now as `offerViews()` shows it; limit and columns are those of the server's table. */
 export function liveTable(replica, { limit, columns }) {
@@ -12,7 +13,7 @@ export function liveTable(replica, { limit, columns }) {
     of: server.status.table,
     full: server.status.table,
     columns,
-    names: Object.keys(liveViews(columns, 0)),
+    names: drawn(liveViews(columns, 0)),
     make: async (name) => liveViews(columns, await span(replica(), columns), still.matches)[name],
     tableName: () => replica().get_name(),
     about: () => `the newest ${limit.toLocaleString("en")} rows`,

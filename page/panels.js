@@ -5,6 +5,7 @@
 
 import { theme } from "./theme.js";
 import { missing } from "./views.js";
+import { undrawn } from "./webgl.js";
 
 /** All that a panel may set: one that is restored begins with these, or it would keep parts of the one before. */
 const BLANK = {
@@ -58,6 +59,8 @@ export function checked(view, columns) {
   const own = Object.values(view.panels).filter(({ table }) => !table);
   const absent = new Set(own.flatMap((config) => missing(config, columns)));
   if (absent.size) throw new Unfit(`the table has no ${[...absent].join(", ")}`);
+  const why = undrawn(view);
+  if (why) throw new Unfit(why);
   return { ...view, masters: (view.masters ?? []).filter((name) => names.includes(name)) };
 }
 

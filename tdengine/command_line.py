@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tdengine import telling
 from tdengine.errors import TDengineError
 
 
@@ -43,5 +44,6 @@ def explained(main: Callable[[], int]) -> int:
     try:
         return main()
     except TDengineError as error:
-        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
+        telling.stderr.write(f"{os.path.basename(sys.argv[0])}: {error}\n")
+        telling.stderr.flush()
         return 1

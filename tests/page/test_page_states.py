@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Route, WebSocketRoute
 from conftest import Start
 from faults import Proxy
 from parts import ROOT, Part, free_port, sql
-from viewers import ARTEFACTS, VIEWER, Watched, chromium
+from viewers import ARTEFACTS, PRESSED, VIEWER, Watched, chromium
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +245,33 @@ def test_a_browser_that_cannot_show_the_page_is_told_so(browser: Browser, name: 
     page.page.goto("http://127.0.0.1:9/")
     page.until("return document.querySelector('#progress').textContent.startsWith('This page needs WebAssembly')")
     page.context.close()
+
+
+def test_without_webgl_one_line_says_so_and_the_views_that_do_without_are_offered(
+    page: Watched, start: Start, taos_port: int
+) -> None:
+    _, address = serve(start, taos_port)
+    produce(start, taos_port, "--batches", "2")
+    page.page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
+        "  return /webgl/.test(kind) ? null : get.call(this, kind, ...more); };"
+    )
+    page.page.goto(address)
+    page.drawn()
+    assert page.until("return document.querySelector('#note span').textContent") == (
+        "Charts need WebGL, which this browser does not have. Here are the views that do without."
+    )
+    offered = "return [...document.querySelectorAll('nav button')].map((each) => each.value)"
+    assert page.until(offered) == ["Grid", "Rows"]
+    assert page.until(f"return {PRESSED}") == "Grid"
+    assert page.until(f"return (await {VIEWER}.save()).plugin") == "Datagrid"
+    page.page.click("nav [value=Rows]")
+    page.drawn()
+    page.page.click("#mode [value=history]")
+    page.until("return document.querySelector('#span').textContent")
+    page.drawn()
+    assert page.until(f"{offered}.join()") == "Rows,Pivot"
 
 
 def test_large_volumes_and_any_letters_reach_the_browser(page: Watched, start: Start, taos_port: int) -> None:
