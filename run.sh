@@ -330,6 +330,7 @@ check_parts
 live=yes
 
 readonly address=http://localhost:$port
+printf 'const runningAt = "%s/";\n' "$address" >logs/server.js # for index.html, where that is opened from disk
 # shellcheck disable=SC2016 # The token is no secret that a log should have.
 echo "Live at $address${PSP_TOKEN:+/?token=\$PSP_TOKEN} (Ctrl-C stops it; logs in $logs/)"
 if [ "$browser" = yes ]; then

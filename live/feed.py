@@ -88,7 +88,7 @@ def report(kind: str, mirror: Mirror, rows: list[Row], anew: bool = False) -> No
         "ahead": mirror.table.milliseconds(mirror.ahead),
     }
     if kind == "table":
-        header |= {"renamed": mirror.table.renamed, "anew": anew}
+        header |= {"renamed": mirror.table.renamed, "tags": mirror.table.tags, "anew": anew}
     payload = mirror.table.to_arrow(rows) if rows or kind != "append" else b""
     write_message(sys.stdout.buffer, header, payload)
 

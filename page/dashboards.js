@@ -24,8 +24,8 @@ function dashboard(selects, others) {
 }
 
 /** The configurations of ready-made views by name, as views; and before them a dashboard of some of them. */
-export function withDashboard(found, columns, groups) {
-  const { numbers, weight, level, size, sums } = columnsToDraw(columns);
+export function withDashboard(found, columns, groups, tags = []) {
+  const { numbers, weight, level, size, sums } = columnsToDraw(columns, tags);
   const [group, other] = groups;
   const { Grid, Pivot, Lines, Treemap, Rows } = found;
   const rows = Grid ?? Pivot;

@@ -16,6 +16,8 @@ function write(selector, text) {
 
 function show(state, text, reason = "") {
   document.querySelector("#state").dataset.state = state;
+  const table = history ?? server.status?.table;
+  write("title", table ? `${table} – ${text}` : TITLE);
   write("#state", text);
   write("#reason", reason);
   document.querySelector("#reason").title = reason;
@@ -39,7 +41,6 @@ let history = null;
 /** Say that a table of History is what is on the screen; null for Live. */
 export function showing(table) {
   history = table;
-  write("title", table ? `${table} – history` : TITLE);
   drawn();
 }
 

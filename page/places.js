@@ -88,6 +88,7 @@ export async function browse(viewer, live) {
     if (turn !== turns) return;
     await viewer.eject(); // or it goes on with the table of the same name that it had
     await viewer.load(client);
+    await viewer.resetThemes([theme()]);
     if (turn !== turns) return;
     offering = offerViews({ viewer, of: `history ${database}.${to.table}`, full: `${database}.${to.table}`, begin, named: naming(turn), ...offered });
     await offering.ready;
@@ -109,6 +110,7 @@ export async function browse(viewer, live) {
   async function openLive(begin, turn) {
     await viewer.eject();
     await live.load();
+    await viewer.resetThemes([theme()]);
     if (turn !== turns) return;
     offering = live.restore(begin, naming(turn));
     await offering.ready;

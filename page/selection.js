@@ -20,6 +20,8 @@ export function inWords([column, op, value]) {
   return values.slice(0, more ? 2 : 3).map(worded).join(", ") + more;
 }
 
+const inOrder = (one, other) => (typeof one === "number" ? one - other : one < other ? -1 : 1);
+
 /** Filters that came from somewhere else, those of columns that there are. */
 function known(filters, columns) {
   const names = columns.map(([name]) => name);
@@ -61,7 +63,7 @@ export function offerSelection({ viewer, of, columns, pickable, valuesOf, begin 
       const found = filters.filter(([name]) => name === column);
       picker.classList.toggle("some", found.length > 0);
       picker.querySelector("summary").textContent = `${column}: ${found.map(inWords).join(", ") || "all"}`;
-      for (const box of picker.querySelectorAll("input[type=checkbox]")) box.checked = picks(column).includes(box.value);
+      for (const box of picker.querySelectorAll("input[type=checkbox]")) box.checked = picks(column).map(String).includes(box.value);
     }
     for (const chip of bar.querySelectorAll(".chip")) chip.remove();
     for (const filter of filters) {
@@ -75,12 +77,12 @@ export function offerSelection({ viewer, of, columns, pickable, valuesOf, begin 
     }
   }
 
-  /** The values of a column that are picked, as text. */
+  /** The values of a column that are picked. */
   const picks = (column) =>
     filters.flatMap(([name, op, value]) => (name === column && (op === "in" || op === "==") ? [value].flat() : []));
 
   function pick(column, value, on) {
-    const values = [...picks(column).filter((each) => each !== value), ...(on ? [value] : [])].sort();
+    const values = [...picks(column).filter((each) => each !== value), ...(on ? [value] : [])].sort(inOrder);
     select([...without(column), ...(values.length ? [[column, "in", values]] : [])]);
   }
 
@@ -98,14 +100,14 @@ export function offerSelection({ viewer, of, columns, pickable, valuesOf, begin 
     found.append(summary, list);
     let values = [];
     function fill() {
-      const wanted = values.filter((value) => value.toLowerCase().includes(search.value.toLowerCase()));
+      const wanted = values.filter((value) => String(value).toLowerCase().includes(search.value.toLowerCase()));
       search.hidden = values.length < 10;
       boxes.replaceChildren(
         ...wanted.slice(0, LISTED).map((value) => {
           const label = document.createElement("label");
           const box = Object.assign(document.createElement("input"), { type: "checkbox", value });
           box.addEventListener("change", () => pick(column, value, box.checked));
-          label.append(box, value === "" ? "(empty)" : value);
+          label.append(box, value === "" ? "(empty)" : String(value));
           return label;
         }),
         ...(wanted.length > LISTED ? [`and ${wanted.length - LISTED} more: search`] : []),
@@ -118,7 +120,7 @@ export function offerSelection({ viewer, of, columns, pickable, valuesOf, begin 
       if (!found.open) return;
       boxes.textContent = "…";
       try {
-        values = (await valuesOf(column)).filter((value) => value !== null).map(String).sort();
+        values = (await valuesOf(column)).filter((value) => value !== null).sort(inOrder);
         fill();
       } catch {
         boxes.textContent = "These cannot be listed.";

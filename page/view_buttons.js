@@ -47,8 +47,14 @@ export function offerViews(options) {
     if (!shared) named(current);
   }
 
+  /** Keep what is chosen, and how that view is changed; what other tabs have changed of other views stays. */
   function remember() {
-    if (!shared) memory.set(key, { ...mine, current });
+    if (!shared) {
+      const { changed = {} } = memory.get(key) ?? {};
+      const { [current]: _, ...others } = changed;
+      const own = current in mine.changed ? { [current]: mine.changed[current] } : {};
+      memory.set(key, { changed: { ...others, ...own }, current });
+    }
     mark();
   }
 
@@ -126,7 +132,10 @@ export function offerViews(options) {
     return (busy = turn);
   }
 
-  const open = (name) => select(name, mine.changed[name], "that you kept");
+  const open = (name) => {
+    mine.changed = memory.get(key)?.changed ?? mine.changed;
+    return select(name, mine.changed[name], "that you kept");
+  };
 
   /** Keep what the visitor has changed in the viewer, once it has come to rest. */
   async function keep() {
@@ -174,14 +183,16 @@ export function offerViews(options) {
   });
   shareButton.disabled = false;
   on(shareButton, "click", async () => {
-    const copied = await share({ name: current, view: await shownBy(viewer, await tableName()), selection: selection.filters, ...link });
+    const view = isMade() ? null : await shownBy(viewer, await tableName());
+    const copied = await share({ name: current, view, selection: selection.filters, ...link });
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });
-  // Of a divider that is dragged the viewer tells nothing.
-  for (const type of ["perspective-config-update", "perspective-layout-update", "pointerup"]) {
+  // Of a divider that is dragged the viewer tells nothing, and it takes its time.
+  const pauses = { "perspective-config-update": 200, "perspective-layout-update": 200, pointerup: 600 };
+  for (const [type, pause] of Object.entries(pauses)) {
     on(viewer, type, () => {
       clearTimeout(timer);
-      timer = setTimeout(() => (keeping = keep()), 200);
+      timer = setTimeout(() => (keeping = keep()), pause);
     });
   }
 
@@ -195,7 +206,8 @@ export function offerViews(options) {
   }
 
   const first = [(begin ?? mine).name, mine.current].find((known) => all().includes(known)) ?? names[0];
-  const ready = select(first, begin?.view ?? mine.changed[first], ...(begin?.view ? [begin.whose, begin.made] : ["that you kept"]));
+  const kept = begin?.whose === "in the link" ? null : mine.changed[first];
+  const ready = select(first, begin?.view ?? kept, ...(begin?.view ? [begin.whose, begin.made] : ["that you kept"]));
   return {
     ready,
     leave,

@@ -79,6 +79,11 @@ class Table:
         return shown_names([column.name for column in self.columns], ["tbname"] if self.has_tags else [])
 
     @property
+    def tags(self) -> list[str]:
+        """What a super table's tags are shown as."""
+        return [name for name, column in zip(self.names, self.columns, strict=True) if column.note == "TAG"]
+
+    @property
     def renamed(self) -> dict[str, str]:
         """The columns that are shown under another name than their own, and under which."""
         pairs = zip(self.columns, self.names, strict=True)

@@ -53,6 +53,7 @@ class Status:
     ahead: int = 0
     """How many milliseconds the newest row is ahead of the clock, where that is by too much to be true."""
     viewers: int = 0
+    tags: list[str] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
     """The columns that are shown under another name than their own."""
     _logged: set[str] = field(default_factory=set)
@@ -63,7 +64,7 @@ class Status:
         if message["kind"] == "failed":
             raise TDengineError(message["error"])
         if message["kind"] == "table":
-            self.renamed = message["renamed"]
+            self.renamed, self.tags = message["renamed"], message["tags"]
             return
         if (self.state == "waiting") != (message["kind"] == "waiting"):
             self._logged.clear()
@@ -91,13 +92,17 @@ class Status:
 
 
 class StatusHandler(Guarded):
-    """GET (or HEAD) of /status: 200 while the last poll succeeded, else 503, and JSON either way."""
+    """GET (or HEAD) of /status: 200 while the last poll succeeded, else 503, and JSON either way.
+
+    With `?quiet` it is 200 either way, for a page, whose console a browser would fill with errors otherwise.
+    """
 
     def initialize(self, status: Status) -> None:
         self.status = status
 
     def get(self) -> None:
-        self.set_status(200 if self.status.state == "live" else 503)
+        quiet = "quiet" in self.request.query_arguments or self.request.query == "quiet"
+        self.set_status(200 if quiet or self.status.state == "live" else 503)
         self.set_header("Cache-Control", "no-store")
         self.write(self.status.as_dict())
 

@@ -239,7 +239,7 @@ def test_the_head_line_and_the_bar_tell_what_is_on_the_screen(page: History) -> 
     page.until(f"return !document.querySelector('#span').textContent.endsWith({json.dumps(as_of)})")
     page.go("#mode button[value=live]")
     page.state("stocks.stocks_values live")
-    assert page.page.title() == "TDengine in Perspective, live"
+    assert page.page.title() == "stocks.stocks_values – live"
 
 
 def export(page: History, kind: str) -> bytes:
