@@ -86,7 +86,7 @@ def test_under_a_path_and_buffered_the_page_shows_live_rows_and_history(
         watched.state("live")
         assert watched.until(f"return {newest} !== '–'")
         watched.page.click("#mode [value=history]")
-        watched.until("return document.querySelector('#span').textContent")
+        watched.until("return document.querySelector('#span').textContent", 60)
         watched.drawn()
         asked = [url for url in watched.requests if not url.startswith(("blob:", "data:"))]
         assert {"websocket", "history", "status"} <= {re.split(r"[?#]", url)[0].rpartition("/")[2] for url in asked}
