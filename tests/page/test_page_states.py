@@ -288,6 +288,20 @@ def test_large_volumes_and_any_letters_reach_the_browser(page: Watched, start: S
     page.until(f"return /Zürich汉[^]*4,000,000,000/.test({cells})")
 
 
+def test_a_row_ahead_of_the_clock_changes_nothing_but_that_the_page_says_so(
+    page: Watched, start: Start, taos_port: int
+) -> None:
+    produce(start, taos_port, "--rows", "10")
+    _, address = serve(start, taos_port)
+    page.page.goto(address)
+    page.drawn()
+    sql(taos_port, "INSERT INTO stocks.stocks_values (`timestamp`, ticker) VALUES (NOW() + 1h, 'later')")
+    page.state("live the newest row is 59 min ahead of the server's clock")
+    page.until("return parseFloat(document.querySelector('#age').textContent) < 2")
+    page.until("return parseFloat(document.querySelector('#rate').textContent) > 20")
+    page.rows("c.ticker.includes('later')")
+
+
 def test_the_page_follows_when_rows_are_deleted(page: Watched, start: Start, taos_port: int) -> None:
     produce(start, taos_port, "--batches", "4").wait()
     _, address = serve(start, taos_port)
