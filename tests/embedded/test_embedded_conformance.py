@@ -1,4 +1,4 @@
-"""The embedded server against what TDengine 3.3.6.3 answered."""
+"""The embedded server against what TDengine 3.3.6.3 and 3.3.7.5 answered."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ def comparable(answer: Recorded) -> Recorded:
     return answer
 
 
-@pytest.mark.parametrize("name", ["answers.jsonl", "history.jsonl"])
+@pytest.mark.parametrize("name", ["answers.jsonl", "history.jsonl", "dashboards.jsonl"])
 def test_every_recorded_statement_is_answered_as_by_tdengine(server: EmbeddedServer, name: str) -> None:
     connection = server.connect()
     statements = [record for record in recorded(name) if "sql" in record]
