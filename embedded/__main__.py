@@ -17,6 +17,7 @@ import duckdb
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from embedded import limits
 from embedded.errors import TDengineError
 from embedded.fill import explain, fill
 from embedded.hosts import Hosts
@@ -43,6 +44,12 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"'{text}' is no port number")
     return int(text)
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[MG]B", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of memory such as 500MB or 2GB")
+    return text
 
 
 def _rows(text: str) -> int:
@@ -75,6 +82,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="begin with so many trades of the last day in stocks.stocks_values, 4000000 say",
     )
     parser.add_argument(
+        "--memory",
+        type=_memory,
+        default=limits.MEMORY,
+        help="how much DuckDB may hold in memory, beyond which it writes to a temporary file (%(default)s)",
+    )
+    parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(%(default)s)"
     )
     options = parser.parse_args(arguments)
@@ -85,7 +98,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 async def serve(options: argparse.Namespace, storage: Storage) -> None:
     """Answer until SIGINT or SIGTERM; OSError if the port cannot be had."""
     service = Service(storage)
-    server = HTTPServer(make_app(service, Hosts.of(options.address)), max_body_size=256 * 1024 * 1024)
+    server = HTTPServer(make_app(service, Hosts.of(options.address)), max_body_size=limits.MOST_MESSAGE_BYTES)
     sockets = bind_sockets(options.port, options.address)
     server.add_sockets(sockets)
     port = sockets[0].getsockname()[1]
@@ -118,11 +131,12 @@ async def _sweep(service: Service, keep: int) -> None:
 def main() -> int:
     """Run the server; returns the exit code."""
     options = parse_arguments()
+    os.umask(0o077)  # what is kept in files is the user's own
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     try:
-        storage = Storage(options.data)
+        storage = Storage(options.data, options.memory)
     except (duckdb.Error, OSError) as error:
         reason = "another process uses it" if "lock" in str(error).lower() else str(error).splitlines()[0]
         print(f"embedded: cannot open {options.data}: {reason}; choose another file with --data", file=sys.stderr)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from embedded import errors, showing, system_tables
+from embedded import errors, limits, showing, system_tables
 from embedded.errors import TDengineError
 from embedded.inserting import BindField, Inserter, tag_values
 from embedded.protocol.binds import BoundColumn, BoundTable
@@ -27,6 +27,14 @@ from embedded.types import BOOL, JSON, PRECISIONS, TIMESTAMP, VARCHAR, Field, Ty
 
 USER = "root"
 _SYSTEM_DATABASES = (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA)
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone of that name; 0x0118 if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError):
+        raise TDengineError(errors.INVALID_PARAMETER, f"Invalid timezone: {name}") from None
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,9 @@ class Session:
         self.inserter = Inserter(storage, self.table, self._moment)
         self.database: str | None = None
         self.zone: tzinfo | None = None
-        self._zone_name = zone
         self._interrupt: Callable[[], None] = lambda: None
         if zone:
-            try:
-                self.zone = ZoneInfo(zone)
-            except (OSError, ValueError):
-                raise TDengineError(errors.INVALID_OPERATION, f"Invalid timezone: {zone}") from None
+            self.zone = zone_of(zone)
         if database:
             self._use(statements.UseDatabase(database))
 
@@ -113,7 +117,7 @@ class Session:
 
     def execute(self, sql: str, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out one statement; raises TDengineError."""
-        return self.run(parse(sql), parameters)
+        return self.run(_parsed(sql), parameters)
 
     def run(self, parsed: Parsed, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out a parsed statement whose `?` have these values."""
@@ -131,8 +135,16 @@ class Session:
     # Queries.
 
     def _query(self, query: statements.Query, parameters: Sequence[Typed]) -> Result:
-        translation = select.translate(query, _Context(self, parameters))
-        return self._result(translation)
+        context = _Context(self, parameters)
+        try:
+            translation = select.translate(query, context)
+        except RecursionError:
+            raise _too_deep() from None
+        if sum(field.type.wire_bytes for field in translation.fields) > limits.MOST_ROW_BYTES:
+            raise TDengineError(errors.ROW_LENGTH, f"Row length exceeds max length {limits.MOST_ROW_BYTES}")
+        if len(translation.sql) > limits.MOST_TRANSLATED:
+            raise _too_long()
+        return self._result(replace(translation, tables=translation.tables | context.lists))
 
     def _result(self, translation: select.Translation) -> Result:
         schema = pa.schema([(f"c{at}", field.type.arrow) for at, field in enumerate(translation.fields)])
@@ -361,7 +373,7 @@ class Session:
 
     def prepare(self, sql: str) -> Prepared:
         """Parse a statement with `?` and say what they are for; 0x022B if the table of an INSERT is missing."""
-        parsed = parse(sql)
+        parsed = _parsed(sql)
         if not isinstance(parsed.statement, Insert):
             return Prepared(parsed, None)
         return self.prepare_parsed(parsed.statement)
@@ -378,6 +390,24 @@ class Session:
         return self.inserter.writes(self.inserter.bound_parts(insert, tables))
 
 
+def _parsed(sql: str) -> Parsed:
+    """A statement, unless it is too long or nests too deep."""
+    if len(sql.encode(errors="replace")) > limits.MOST_STATEMENT_BYTES:
+        raise _too_long()
+    try:
+        return parse(sql)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_long() -> TDengineError:
+    return TDengineError(errors.STATEMENT_TOO_LONG, "SQL statement too long check maxSQLLength config")
+
+
+def _too_deep() -> TDengineError:
+    return TDengineError(errors.SYNTAX, "syntax error: the statement nests too deep")
+
+
 class _Context:
     """What `sql.select` asks about a session."""
 
@@ -385,6 +415,7 @@ class _Context:
         self.parameters = parameters
         self._session = session
         self._now = time.time_ns()
+        self.lists: dict[str, pa.Table] = {}
 
     def environment(self, precision: str, time: str | None) -> Environment:
         session = self._session
@@ -397,6 +428,7 @@ class _Context:
             session.zone_text,
             session.database,
             USER,
+            lists=self.lists,
         )
 
     def table(self, name: statements.TableName) -> Table:

@@ -103,5 +103,5 @@ def _shifted(moment: Typed, duration: Duration, sign: int, env: Environment) -> 
         return Typed(f"({moment.sql} + {integer(units).sql})", Type.of(TIMESTAMP))
     units = UNITS_PER_SECOND[env.precision]
     second = f"make_timestamp({floor_to(moment.sql, units)} // {units} * 1000000)"
-    shifted = f"epoch_us({second} + INTERVAL {sign * duration.months} MONTH) // 1000000 * {units}"
+    shifted = f"epoch_us({second} + INTERVAL ({sign * duration.months}) MONTH) // 1000000 * {units}"
     return Typed(f"({shifted} + {moment.sql} - {floor_to(moment.sql, units)})", Type.of(TIMESTAMP))

@@ -6,12 +6,16 @@ that makes the difference (Scope._not).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pyarrow as pa
 from sqlglot import exp
 
 from embedded import errors
 from embedded.errors import TDengineError, unsupported
 from embedded.sql import casts
 from embedded.sql.casts import JsonValue
+from embedded.sql.times import parse_time
 from embedded.sql.typed import Environment, Typed, boolean, bytes_sql, text_sql
 from embedded.sql.values import to_bytes
 from embedded.types import BOOL, DOUBLE, FLOAT, JSON, JSON_LENGTH, TIMESTAMP, VARCHAR, Type
@@ -65,6 +69,37 @@ def comparable(left: Typed, right: Typed, env: Environment) -> tuple[str, str]:
     if BOOL in (one, other) and (one.text or other.text):
         return _as_bool(left), _as_bool(right)
     return casts.number(left), casts.number(right)
+
+
+def among(value: Typed, literals: Sequence[str | int | float], env: Environment) -> str:
+    """Whether a value is one of many literals, which go to DuckDB as a table instead of as SQL."""
+    kind = value.type.kind
+    if kind.text:
+        column, sql = pa.array([str(item) for item in literals], pa.string()), value.sql
+    elif kind is TIMESTAMP:
+        times = [parse_time(i, env.precision, env.zone) if isinstance(i, str) else int(i) for i in literals]
+        column, sql = pa.array(times, pa.int64()), value.sql
+    elif kind.integer:
+        whole = [int(item) for item in map(_as_number, literals) if item is not None and item == int(item)]
+        column, sql = pa.array([item for item in whole if kind.low <= item <= kind.high], kind.arrow), value.sql
+    else:
+        numbers = pa.array([_as_float(item) for item in literals], pa.float64())
+        column = numbers.cast(pa.float32()).cast(pa.float64()) if kind is FLOAT else numbers
+        sql = f"CAST({casts.number(value)} AS DOUBLE)"
+    name = f"among{len(env.lists)}"
+    env.lists[name] = pa.table({"v": column.drop_null()})
+    return f"({sql} IN (SELECT v FROM {name}))"
+
+
+def _as_number(item: str | float) -> float | None:
+    return item if isinstance(item, int) else _as_float(item)
+
+
+def _as_float(item: str | float) -> float | None:
+    try:
+        return float(item)
+    except ValueError:
+        return None
 
 
 def _raw(typed: Typed) -> str:

@@ -54,6 +54,7 @@ _SORTS = {
     scanner.DURATION: TokenType.INTERVAL,
 }
 _UNEXPECTED = TokenType.COMMAND
+_LIST = TokenType.ARRAY
 
 # Keywords that are functions when a parenthesis follows.
 _FUNCTION_KEYWORDS_TEXT = """
@@ -81,9 +82,16 @@ class TDengine(Dialect):
 
 
 def _tokens(sql: str, start: int = 0) -> t.Iterator[Token]:
+    at: int | None = start
+    while at is not None:
+        at = yield from _tokens_to_list(sql, at)
+
+
+def _tokens_to_list(sql: str, start: int) -> t.Generator[Token, None, int | None]:
+    """The tokens up to the end, or up to a long list of literals after IN, which is one; returns where it ends."""
     for token in scanner.scan(sql, start):
         if token.sort == scanner.END:
-            return
+            return None
         text = token.text
         if token.sort == scanner.WORD:
             kind = _UNEXPECTED if text in scanner.KEYWORDS else TokenType.VAR
@@ -96,6 +104,10 @@ def _tokens(sql: str, start: int = 0) -> t.Iterator[Token]:
         elif kind is TokenType.IDENTIFIER:
             text = token.name()
         yield Token(kind, text, start=token.start, end=token.end - 1)
+        if text == "in" and kind is _UNEXPECTED and (listed := scanner.literal_list(sql, token.end)):
+            yield Token(_LIST, sql[listed[0] : listed[1]], start=listed[0], end=listed[1] - 1)
+            return listed[1]
+    return None
 
 
 class Reader(Parser):
@@ -285,6 +297,13 @@ class Reader(Parser):
             node = made(this=node, expression=self._condition(rule))
         return node
 
+    def many_literals(self) -> str | None:
+        """The text of a long list of literals in parentheses, if one comes next."""
+        if not self._curr or self._curr.token_type is not _LIST:
+            return None
+        self._advance()
+        return self._prev.text
+
     def _condition(self, rule: Callable[[], exp.Expr]) -> exp.Expr:
         node = rule()
         if not is_condition(node):
@@ -456,6 +475,11 @@ def _between(reader: Reader, this: exp.Expr) -> exp.Expr:
 
 
 def _in(reader: Reader, this: exp.Expr) -> exp.Expr:
+    literals = reader.many_literals()
+    if literals is not None:
+        node = exp.In(this=this, expressions=[])
+        node.set("literals", scanner.literals(literals))
+        return node
     return exp.In(this=this, expressions=reader.parenthesised(reader.operand))
 
 

@@ -89,6 +89,8 @@ class Scope:
     def _column(self, node: exp.Column) -> Typed:
         name, qualifier = node.name, node.table
         quoted = bool(node.this.args.get("quoted"))
+        if not quoted and not qualifier and name in self.window:
+            return self.window[name]
         found = [
             column
             for column in self.relation.columns
@@ -206,6 +208,8 @@ class Scope:
         value = self.typed(node.this)
         if value.type.kind is JSON:
             raise TDengineError(errors.GENERIC, "Unexpected generic error")
+        if "literals" in node.args:
+            return _bool(conditions.among(value, node.args["literals"], self.env))
         items = [item for item in map(self.typed, node.expressions) if not item.null]
         if value.null or not items:
             return _NULL_BOOL

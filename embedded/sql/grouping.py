@@ -56,7 +56,7 @@ def translate(select: SelectTranslator, calls: list[exp.Anonymous], where: str) 
     source += (f" GROUP BY {', '.join(keys)}" if keys else "") + (f" HAVING {' AND '.join(having)}" if having else "")
     if plan is not None and window is not None and window.fill not in (None, "none"):
         return _filled(select, window.fill or "null", plan, outputs, source)
-    natural = [*select.env.partition, plan.columns["_wstart"].sql] if plan else []
+    natural = [*select.env.partition, plan.columns["_wstart"].sql] if plan else list(keys)
     ties = [f"{key} ASC NULLS FIRST" for key in keys] if select.query.order and not select.select.distinct else []
     if not plan and select.relation.driving and keys == list(dict.fromkeys(select.relation.driving)):
         natural = [f"any_value({select.relation.time})"]

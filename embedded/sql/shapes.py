@@ -226,7 +226,9 @@ class SelectTranslator:
             return node
 
         return [
-            replace(item, node=item.node.transform(replaced)) if item.node.find(exp.Column) else item
+            replace(item, node=item.node.transform(replaced), aliased=item.aliased or item.name in named)
+            if item.node.find(exp.Column)
+            else item
             for item in self.select.projections
         ]
 

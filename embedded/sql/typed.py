@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final
 
+import pyarrow as pa
+
 from embedded.types import BIGINT, BOOL, DOUBLE, NULL_TYPE, VARCHAR, Kind, Type
 
 
@@ -62,7 +64,8 @@ class Environment:
 
     `time` is the SQL of the relation's primary timestamp (None if it has none), `now` the statement's instant in
     nanoseconds, `offset` the seconds that the session's zone is ahead of UTC, `partition` the SQL of the keys that rows
-    are grouped by, `edges` what lies beside an INTERVAL, `helpers` the columns that functions asked for (Call.helper).
+    are grouped by, `edges` what lies beside an INTERVAL, `helpers` the columns that functions asked for (Call.helper),
+    `lists` the values of long INs, by the name of the table that has them in the column v.
     """
 
     precision: str
@@ -76,6 +79,7 @@ class Environment:
     partition: tuple[str, ...] = ()
     edges: Edges | None = None
     helpers: dict[tuple[str, ...], str] = field(default_factory=dict)
+    lists: dict[str, pa.Table] = field(default_factory=dict)
 
 
 def text_sql(value: str) -> str:

@@ -54,23 +54,23 @@ def _apercentile(call: Call) -> str:
 def _by_histogram(fraction: float) -> str:
     """The quantile of the sorted list v: on the curve whose slope goes from one bin's count to the next one's."""
 
-    def counted(value: str) -> str:
-        return f"len(list_filter(v, lambda x: x = {value}))"
+    def last(value: str) -> str:
+        return f"(len(v) - list_position(list_reverse(v), {value}) + 1)"
 
     position = f"({fraction!r}::DOUBLE * len(v))"
-    next_ = f"v[CAST(floor({position}) AS BIGINT) + 1]"
-    smaller = f"len(list_filter(v, lambda x: x < {next_}))"
     rest = f"({position} - b.below)"
     here = "b.value + (b.next - b.value) * "
-    straight = f"{here} {rest} / b.next_count"
-    root = f"sqrt(4.0 * b.count * b.count + 8.0 * (b.next_count - b.count) * {rest})"
+    root = "sqrt(4.0 * b.count * b.count + 8.0 * (b.next_count - b.count) * " + rest + ")"
     curve = f"{here} (-2 * b.count + {root}) / (2 * (b.next_count - b.count))"
+    inside = f"CASE WHEN b.count = b.next_count THEN {here} {rest} / b.next_count ELSE {curve} END"
     bins = (
-        f"{{'below': {smaller}, 'value': v[{smaller}], 'count': {counted(f'v[{smaller}]')}, "
-        f"'next': {next_}, 'next_count': {counted(next_)}}}"
+        "{'below': n.below, 'value': v[n.below], 'count': n.below - list_position(v, v[n.below]) + 1, "
+        f"'next': n.next, 'next_count': {last('n.next')} - n.below}}"
     )
-    inside = let("b", bins, f"CASE WHEN b.count = b.next_count THEN {straight} ELSE {curve} END")
-    return f"CASE WHEN {position} <= {counted('v[1]')} THEN v[1] WHEN {position} >= len(v) THEN v[-1] ELSE {inside} END"
+    next_ = f"v[CAST(floor({position}) AS BIGINT) + 1]"
+    found = let("n", f"{{'next': {next_}, 'below': list_position(v, {next_}) - 1}}", let("b", bins, inside))
+    first = last("v[1]")
+    return f"CASE WHEN {position} <= {first} THEN v[1] WHEN {position} >= len(v) THEN v[-1] ELSE {found} END"
 
 
 def _by_digest(fraction: float) -> str:
@@ -147,18 +147,18 @@ def _least_squares(call: Call) -> str:
     if not isinstance(start, int | float) or not isinstance(step, int | float):
         raise call.bad_type()
     values = f"list({call.double} ORDER BY {call.env.time or '1'}) FILTER ({call.args[0].sql} IS NOT NULL)"
-    xs = f"list_transform(y, lambda v, i: CAST({start} AS DOUBLE) + (i - 1) * CAST({step} AS DOUBLE))"
+    n, first, step_ = "CAST(len(y) AS DOUBLE)", f"CAST({start} AS DOUBLE)", f"CAST({step} AS DOUBLE)"
+    places = f"({n} * ({n} - 1) / 2)"
+    squares = f"({n} * ({n} - 1) * (2 * {n} - 1) / 6)"
     sums = (
-        "{'n': len(p.x), 'x': list_sum(p.x), 'y': list_sum(p.y), "
-        "'xx': list_sum(list_transform(p.x, lambda v: v * v)), "
-        "'xy': list_sum(list_transform(p.x, lambda v, i: v * p.y[i]))}"
+        f"{{'n': {n}, 'x': {n} * {first} + {step_} * {places}, 'y': list_sum(y), "
+        f"'xx': {n} * {first} * {first} + 2 * {first} * {step_} * {places} + {step_} * {step_} * {squares}, "
+        f"'xy': {first} * list_sum(y) + {step_} * list_inner_product(CAST(range(len(y)) AS DOUBLE[]), y)}}"
     )
     slope = "(s.n * s.xy - s.x * s.y) / NULLIF(s.n * s.xx - s.x * s.x, 0)"
-    line = let(
-        "k", slope, f"'{{slop:' || {_number('k')} || ', intercept:' || {_number('(s.y - k * s.x) / s.n')} || '}}'"
-    )
-    of_points = let("p", f"{{'x': {xs}, 'y': y}}", let("s", sums, line))
-    return let("y", values, f"CASE WHEN len(y) > 0 THEN {of_points} END")
+    intercept = "(s.y - k * s.x) / s.n"
+    line = let("k", slope, f"'{{slop:' || {_number('k')} || ', intercept:' || {_number(intercept)} || '}}'")
+    return let("y", values, f"CASE WHEN len(y) > 0 THEN {let('s', sums, line)} END")
 
 
 def _number(sql: str) -> str:

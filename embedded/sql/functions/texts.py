@@ -11,6 +11,8 @@ from embedded.sql.typed import text_sql
 from embedded.types import BIGINT, NCHAR, UTINYINT, VARCHAR, Kind, Type
 
 _MOST_BYTES = 65519
+_MOST_INSIDE = 4 * _MOST_BYTES
+"""The most bytes of a text inside an expression: a vector of 2048 of them must fit into memory."""
 
 
 def of_bytes(kind: Kind, size: int) -> Type:
@@ -35,6 +37,8 @@ def _concat_type(call: Call) -> Type:
         separators = _bytes(args[0].type, nchar) * (len(args) - 2)
         args = args[1:]
     total = sum(_bytes(argument.type, nchar) for argument in args) + separators
+    if total > _MOST_INSIDE:
+        raise call.fail(errors.PARAMETER_RANGE, "parameter range")
     return Type(NCHAR, (total - 2) // 4) if nchar else Type(VARCHAR, total - 2)
 
 
@@ -99,7 +103,10 @@ def _replace_type(call: Call) -> Type:
     kind = call.args[0].type.kind
     if kind is NCHAR and call.args[2].type.kind is not NCHAR:
         new *= 4
-    return of_bytes(kind, max(whole, whole + whole // max(old, 1) * (new - old)))
+    size = max(whole, whole + whole // max(old, 1) * (new - old))
+    if size > _MOST_INSIDE:
+        raise call.fail(errors.PARAMETER_RANGE, "parameter range")
+    return of_bytes(kind, size)
 
 
 def _substr(call: Call) -> str:
@@ -132,8 +139,11 @@ def _repeat(call: Call) -> str:
     length, times = call.args[0].type.length, call.args[1].value
     if isinstance(times, int) and length * times <= _MOST_BYTES:
         return f"repeat({whole}, {count})"
+    if isinstance(times, int) and call.args[0].constant:
+        raise call.fail(errors.PARAMETER_RANGE, "parameter range")
     too_long = f"strlen({whole}) * CAST({count} AS HUGEINT) > {_MOST_BYTES}"
-    return f"CASE WHEN {too_long} THEN error('{errors.TOO_LONG_A_RESULT}') ELSE repeat({whole}, {count}) END"
+    repeated = f"repeat({whole}, least({count}, {_MOST_BYTES} // greatest(strlen({whole}), 1)))"
+    return f"CASE WHEN {too_long} THEN error('{errors.TOO_LONG_A_RESULT}') ELSE {repeated} END"
 
 
 def _substring_index(call: Call) -> str:
