@@ -18,6 +18,8 @@ from embedded.errors import TDengineError
 from embedded.storage import Storage
 
 T = TypeVar("T")
+_FIRST_PASSWORD = "taosdata"
+_FIRST_TOKEN = "/KfeAzX/f9na8qdtNZmtONryp201ma04bEl8LcvLUd7a8qdtNZmtONryp201ma04"
 
 
 class Service:
@@ -25,7 +27,7 @@ class Service:
 
     def __init__(self, storage: Storage, threads: int = 32, seconds: float = limits.QUERY_SECONDS) -> None:
         self.storage = storage
-        self.password = os.environ.get("TAOS_PASSWORD", "taosdata")
+        self.password = os.environ.get("TAOS_PASSWORD", _FIRST_PASSWORD)
         self.seconds = seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embedded")
         self._result_ids = itertools.count(1)
@@ -62,7 +64,13 @@ class Service:
         return user == USER and hmac.compare_digest(password.encode(), self.password.encode())
 
     def token(self) -> str:
-        """What `GET /rest/login/...` gives and `Authorization: Taosd ...` takes; it does not tell the password."""
+        """What `GET /rest/login/...` gives and `Authorization: Taosd ...` takes.
+
+        For the password that every installation begins with it is TDengine's own, which clients have written down;
+        for others one that does not tell the password.
+        """
+        if self.password == _FIRST_PASSWORD:
+            return _FIRST_TOKEN
         secret = hashlib.sha256(f"embedded {USER}:{self.password}".encode()).digest()
         return base64.b64encode(secret + secret[:16]).decode()
 

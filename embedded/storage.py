@@ -11,6 +11,7 @@ million, the process stayed between 156 and 184 MB, and a sweep step of 100,000 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import threading
 import time
@@ -122,6 +123,8 @@ class Storage:
             self._root.execute(f"SET temp_directory = '{tempfile.gettempdir()}/embedded-duckdb-{id(self)}'")
         self._root.execute("SET python_enable_replacements = false; SET enable_progress_bar = false")
         self._root.execute(f"SET memory_limit = '{memory}'; SET max_temp_directory_size = '{limits.TEMPORARY}'")
+        # One core stays for those who ask little.
+        self._root.execute(f"SET threads = {max(1, len(os.sched_getaffinity(0)) - 1)}")
         self._lock = threading.RLock()
         self._writer = self._root.cursor()
         self.databases: dict[str, Database] = {}
