@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado.web import Application
 
-from embedded import sockets, stmt_actions
+from embedded import query_actions, sockets, stmt_actions
 from embedded.hosts import GuardedApplication, Hosts
 from embedded.rest_handler import LoginHandler, PingHandler, RestHandler
 from embedded.service import Service
@@ -21,8 +21,8 @@ def make_app(service: Service, hosts: Hosts | None = None) -> Application:
     shared = {"service": service}
     socket = {
         "service": service,
-        "actions": sockets.ACTIONS | stmt_actions.ACTIONS,
-        "binary_actions": sockets.BINARY_ACTIONS | stmt_actions.BINARY_ACTIONS,
+        "actions": sockets.ACTIONS | query_actions.ACTIONS | stmt_actions.ACTIONS,
+        "binary_actions": query_actions.BINARY_ACTIONS | stmt_actions.BINARY_ACTIONS,
         "about_statements": stmt_actions.ABOUT_STATEMENTS,
     }
     return GuardedApplication(

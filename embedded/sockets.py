@@ -1,4 +1,4 @@
-"""taosAdapter's WebSocket: a handler for each connection, and the actions about queries."""
+"""taosAdapter's WebSocket: a handler for each connection, and the actions about the connection itself."""
 
 from __future__ import annotations
 
@@ -12,44 +12,21 @@ from typing import Any, TypeVar
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
-from embedded import VERSION, errors, limits
-from embedded.engine import Result, Session, Update, zone_of
+from embedded import VERSION, errors
+from embedded.bounded_socket import BoundedProtocol
+from embedded.engine import Result, Session, zone_of
 from embedded.errors import TDengineError, unsupported
 from embedded.failures import failure_of
 from embedded.prepared import Statement
 from embedded.protocol import blocks, frames
 from embedded.service import Service
-from embedded.sql.parser import parse
-from embedded.types import PRECISIONS, VARCHAR, Field
 
 log = logging.getLogger("embedded")
 T = TypeVar("T")
 Reply = dict[str, Any]
 Action = Callable[["SocketHandler", Reply], Awaitable[Reply | bytes | None]]
 BinaryAction = Callable[["SocketHandler", frames.Frame], Awaitable[Reply]]
-_KEPT_BYTES = 64
 _ZONE_OPTION, _KNOWN_OPTIONS = 1, (-1, 0, 1, 2, 3, 4)
-
-
-class BoundedProtocol(WebSocketProtocol13):
-    """Reads messages that are too long, but keeps only their beginning: the client is to have an answer.
-
-    Were the socket closed instead, taosws would open another and send the same again, without end.
-    """
-
-    oversized = False
-
-    async def _read_bytes(self, n: int) -> bytes:
-        before = len(self._fragmented_message_buffer or b"")
-        if n + before <= limits.MOST_MESSAGE_BYTES:
-            return await super()._read_bytes(n)
-        self.oversized = True
-        kept = b""
-        while n:
-            piece = await super()._read_bytes(min(n, 65536))
-            n -= len(piece)
-            kept = kept or piece[:_KEPT_BYTES]
-        return kept
 
 
 class SocketHandler(WebSocketHandler):
@@ -222,34 +199,6 @@ class SocketHandler(WebSocketHandler):
 
     # Queries.
 
-    async def query_text(self, arguments: Reply) -> Reply:
-        return await self._query(argument(arguments, "sql", str))
-
-    async def query_frame(self, frame: frames.Frame) -> Reply:
-        return await self._query(_decoded(frame.body))
-
-    async def _query(self, sql: str) -> Reply:
-        log.debug("query %s", sql[:1000])
-        outcome = await self.service.ask(self.connected, self.connected.execute, sql)
-        if isinstance(outcome, Update):
-            return {
-                "id": 0,
-                "is_update": True,
-                "affected_rows": outcome.affected,
-                "fields_count": 0,
-                "fields_names": None,
-                "fields_types": None,
-                "fields_lengths": None,
-                "precision": 0,
-                "fields_precisions": None,
-                "fields_scales": None,
-            }
-        return {"id": self.keep(outcome), "is_update": False, "affected_rows": 0, **described(outcome)}
-
-    async def validate(self, frame: frames.Frame) -> Reply:
-        parse(_decoded(frame.body))
-        return {"result_code": 0}
-
     def keep(self, result: Result) -> int:
         """Remember a result until it is fetched or freed; returns its number."""
         result_id = self.service.next_result_id()
@@ -265,7 +214,7 @@ class SocketHandler(WebSocketHandler):
         if result is None:
             return answer(None, errors.ADAPTER, "result is nil")
         try:
-            block = await self.service.ask(self.connected, _next_block, result)
+            block = await self.service.ask(self.connected, next_block, result)
         except Exception as error:
             failure = failure_of(error, "fetch")
             return answer(None, failure.code, failure.message)
@@ -273,62 +222,22 @@ class SocketHandler(WebSocketHandler):
             self.results.pop(frame.target, None)
         return answer(block[1] if block is not None else None)
 
-    async def fetch(self, arguments: Reply) -> Reply:
-        """The older way to fetch: this tells of the next block, `fetch_block` sends it."""
-        result_id = argument(arguments, "id", int)
-        result = self._result(result_id)
-        block = await self.service.ask(self.connected, _next_block, result)
-        if block is None:
-            self.results.pop(result_id, None)
-            self.blocks.pop(result_id, None)
-            return {"id": result_id, "completed": True, "lengths": None, "rows": 0}
-        rows, self.blocks[result_id] = block
-        lengths = [field.type.wire_bytes for field in result.fields]
-        return {"id": result_id, "completed": False, "lengths": lengths, "rows": rows}
-
-    async def fetch_block(self, arguments: Reply) -> bytes:
-        """The block that `fetch` told of, after a timing and the result's number."""
-        result_id = argument(arguments, "id", int)
-        self._result(result_id)
-        block = self.blocks.get(result_id)
-        if block is None:
-            raise TDengineError(errors.ADAPTER, "block is nil")
-        return frames.encode_older_block(result_id, block)
-
-    async def num_fields(self, arguments: Reply) -> Reply:
-        return {"num_fields": len(self._result(argument(arguments, "result_id", int)).fields)}
-
-    def _result(self, result_id: int) -> Result:
+    def result(self, result_id: int) -> Result:
+        """A result that is kept; 0xFFFF if there is none of the number."""
         result = self.results.get(result_id)
         if result is None:
             raise TDengineError(errors.ADAPTER, "result is nil")
         return result
 
-    async def free_result(self, arguments: Reply) -> None:
-        result_id = argument(arguments, "id", int)
-        self.blocks.pop(result_id, None)
-        result = self.results.pop(result_id, None)
-        if result is not None:
-            await self.service.run(result.close)
-
 
 ACTIONS: dict[str, Action] = {
     "version": SocketHandler.version,
     "conn": SocketHandler.connect,
-    "query": SocketHandler.query_text,
-    "fetch": SocketHandler.fetch,
-    "fetch_block": SocketHandler.fetch_block,
-    "num_fields": SocketHandler.num_fields,
-    "free_result": SocketHandler.free_result,
     "get_current_db": SocketHandler.current_database,
     "get_server_info": SocketHandler.server_info,
     "check_server_status": SocketHandler.server_status,
     "options_connection": SocketHandler.connection_options,
     "insert": SocketHandler.schemaless,
-}
-BINARY_ACTIONS: dict[int, tuple[str, BinaryAction]] = {
-    frames.QUERY: ("binary_query", SocketHandler.query_frame),
-    frames.VALIDATE: ("validate_sql", SocketHandler.validate),
 }
 
 
@@ -350,34 +259,7 @@ def _too_long() -> TDengineError:
     return TDengineError(errors.STATEMENT_TOO_LONG, "SQL statement too long check maxSQLLength config")
 
 
-def _decoded(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise TDengineError(errors.ADAPTER, "SQL is not UTF-8") from None
-
-
-def _next_block(result: Result) -> tuple[int, bytes] | None:
+def next_block(result: Result) -> tuple[int, bytes] | None:
     """The rows of the next block and their number."""
     batch = result.next()
     return None if batch is None else (batch.num_rows, blocks.encode(batch, [field.type for field in result.fields]))
-
-
-def described(result: Result, wire_lengths: bool = False) -> Reply:
-    """The fields of a reply to a query. stmt2 states lengths in bytes, a plain query those that were declared."""
-
-    def length(field: Field) -> int:
-        if not wire_lengths or field.type.kind.size or field.type.kind is VARCHAR:
-            return field.type.length + (2 if wire_lengths and field.type.kind is VARCHAR else 0)
-        return field.type.wire_bytes
-
-    fields = result.fields
-    return {
-        "fields_count": len(fields),
-        "fields_names": [field.name for field in fields],
-        "fields_types": [field.type.kind.code for field in fields],
-        "fields_lengths": [length(field) for field in fields],
-        "precision": PRECISIONS.index(result.precision),
-        "fields_precisions": [field.type.precision for field in fields],
-        "fields_scales": [field.type.scale for field in fields],
-    }

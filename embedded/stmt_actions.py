@@ -10,7 +10,8 @@ from embedded.errors import TDengineError
 from embedded.inserting import COLUMN, TABLE_NAME, TAG, BindField
 from embedded.prepared import LegacyStatement, Statement
 from embedded.protocol import binds, blocks, frames
-from embedded.sockets import Action, BinaryAction, Reply, SocketHandler, argument, described
+from embedded.query_actions import described
+from embedded.sockets import Action, BinaryAction, Reply, SocketHandler, argument
 from embedded.types import TIMESTAMP
 
 _TBNAME_BYTES = 271

@@ -1,7 +1,7 @@
 """Comparisons as TDengine does them: of numbers within a tolerance, of texts with times as times, of JSON tags by type.
 
 A comparison with NULL is neither true nor false in DuckDB and false in TDengine; NOT is where that shows, so it is NOT
-that makes the difference (Scope._not).
+that makes the difference (logic.py).
 """
 
 from __future__ import annotations

@@ -319,8 +319,10 @@ def show(reader: Reader) -> Statement:
     only = reader.one_of(("normal", "child", "system", "user"))
     database = None
     if reader.at_name():
+        unknown = reader.error()
         database = reader.name()
-        reader.expect(".")
+        if not reader.accept("."):
+            raise unknown
         what = _DATABASE_SHOWS.get(reader.peek())
         if what is not None and only is None:
             reader._advance()

@@ -10,20 +10,19 @@ from sqlglot import exp
 
 from embedded import errors
 from embedded.errors import TDengineError, unsupported
-from embedded.sql import arithmetic, casts, conditions, functions
+from embedded.sql import arithmetic, casts, conditions, functions, logic
 from embedded.sql.casts import JsonValue, cast_to, common_type
-from embedded.sql.conditions import COMPARISONS, is_condition
+from embedded.sql.conditions import is_condition
 from embedded.sql.functions import Call, Function
 from embedded.sql.relation import TBNAME_TYPE, Group, Relation
 from embedded.sql.times import Duration, parse_time
 from embedded.sql.typed import NULL, Environment, Typed, boolean, double, integer, text
-from embedded.types import BIGINT, BOOL, JSON, NULL_TYPE, TIMESTAMP, UBIGINT, Type
+from embedded.types import BIGINT, JSON, NULL_TYPE, TIMESTAMP, UBIGINT, Type
 
 NOT_ALLOWED_FUNCTION = (
     "Some functions are allowed only in the SELECT list of a query. "
     "And, cannot be mixed with other non scalar functions or columns."
 )
-_NULL_BOOL = Typed("CAST(NULL AS BOOLEAN)", Type.of(BOOL), None, exact=True)
 
 
 class Scope:
@@ -53,7 +52,7 @@ class Scope:
 
     def condition(self, node: exp.Expr) -> str:
         """A condition, as SQL."""
-        return _as_condition(self.typed(node))
+        return logic.as_condition(self.typed(node))
 
     def typed(self, node: exp.Expr) -> Typed:
         """An expression; over groups, what is neither aggregated nor grouped by raises."""
@@ -175,66 +174,11 @@ class Scope:
     def _bits(self, node: exp.Binary) -> Typed:
         return arithmetic.bits(type(node), self.typed(node.left), self.typed(node.right))
 
-    def _logic(self, node: exp.Connector) -> Typed:
-        terms = [self.condition(term) for term in node.flatten()]
-        return _bool("(" + (" AND " if isinstance(node, exp.And) else " OR ").join(terms) + ")")
-
-    def _not(self, node: exp.Not) -> Typed:
-        """The operator NOT takes what is unknown for false; NOT IN, NOT LIKE and their like have no such rule."""
-        typed = self.typed(node.this)
-        if typed.null:
-            return typed
-        condition = _as_condition(typed)
-        return _bool(f"(NOT coalesce({condition}, FALSE))" if node.args.get("operator") else f"(NOT {condition})")
-
-    def _is(self, node: exp.Is) -> Typed:
-        typed = self.typed(node.this)
-        return _bool(typed.missing if isinstance(typed, JsonValue) else f"({typed.sql} IS NULL)")
-
-    def _comparison(self, node: exp.Binary) -> Typed:
-        left, right = self.typed(node.left), self.typed(node.right)
-        if left.null or right.null:
-            return _NULL_BOOL
-        return _bool(conditions.compared(left, COMPARISONS[type(node)], right, self.env))
-
-    def _between(self, node: exp.Between) -> Typed:
-        value, low, high = (self.typed(part) for part in (node.this, node.args["low"], node.args["high"]))
-        if value.null or low.null or high.null:
-            return _NULL_BOOL
-        compared = conditions.compared
-        return _bool(f"({compared(value, '>=', low, self.env)} AND {compared(value, '<=', high, self.env)})")
-
-    def _in(self, node: exp.In) -> Typed:
-        value = self.typed(node.this)
-        if value.type.kind is JSON:
-            raise TDengineError(errors.GENERIC, "Unexpected generic error")
-        if "literals" in node.args:
-            return _bool(conditions.among(value, node.args["literals"], self.env))
-        items = [item for item in map(self.typed, node.expressions) if not item.null]
-        if value.null or not items:
-            return _NULL_BOOL
-        kinds = {item.type.kind for item in items}
-        plain = all(kind.integer or kind is TIMESTAMP for kind in kinds) and (
-            value.type.kind.integer or value.type.kind is TIMESTAMP
-        )
-        if plain or (value.type.kind.text and all(kind.text for kind in kinds)):
-            return _bool(f"({value.sql} IN ({', '.join(item.sql for item in items)}))")
-        return _bool("(" + " OR ".join(conditions.compared(value, "=", item, self.env) for item in items) + ")")
-
     def _json_value(self, node: exp.JSONExtract) -> Typed:
         tag = self.typed(node.this)
         if tag.type.kind is not JSON:
             raise TDengineError(errors.WRONG_VALUE_TYPE, f"Invalid value type: {node.this.name}")
         return JsonValue.at(f"json_extract({tag.sql}, {conditions.json_path(node.expression.this)})")
-
-    def _contains(self, node: exp.ArrayContains) -> Typed:
-        return _bool(conditions.contains(self.typed(node.this), self.typed(node.expression)))
-
-    def _like(self, node: exp.Like) -> Typed:
-        return _bool(conditions.like(self.typed(node.this), self.typed(node.expression)))
-
-    def _match(self, node: exp.RegexpLike) -> Typed:
-        return _bool(conditions.match(self.typed(node.this), self.typed(node.expression)))
 
     # CASE, CAST and functions.
 
@@ -342,30 +286,12 @@ _NODES: dict[type[exp.Expr], Callable[[Scope, Any], Typed]] = {
     exp.Neg: Scope._neg,
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod), Scope._arithmetic),
     **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr), Scope._bits),
-    **dict.fromkeys((exp.And, exp.Or), Scope._logic),
-    exp.Not: Scope._not,
-    exp.Is: Scope._is,
-    **dict.fromkeys(COMPARISONS, Scope._comparison),
-    exp.Between: Scope._between,
-    exp.In: Scope._in,
-    exp.Like: Scope._like,
-    exp.RegexpLike: Scope._match,
+    **logic.NODES,
     exp.JSONExtract: Scope._json_value,
-    exp.ArrayContains: Scope._contains,
     exp.Case: Scope._case,
     exp.Cast: Scope._cast_node,
     exp.Anonymous: Scope._call,
 }
-
-
-def _as_condition(typed: Typed) -> str:
-    if typed.type.kind is BOOL or typed.null:
-        return typed.sql
-    return f"({casts.number(typed)} <> 0)"
-
-
-def _bool(sql: str) -> Typed:
-    return Typed(sql, Type.of(BOOL), exact=True)
 
 
 def _integer_literal(value: int) -> Typed:

@@ -564,7 +564,7 @@ def test_taosrest_works(server: EmbeddedServer, connection: taosws.Connection) -
     assert client.execute(f"insert into rest_client values ({TS}, 5)") == 1
     result = client.query("select a, ts from rest_client")
     assert [row[0] for row in result.data] == [5]
-    assert client.server_info == "3.3.6.3"
+    assert client.server_info == "3.3.7.5"
 
 
 def test_ping_answers(server: EmbeddedServer) -> None:

@@ -29,7 +29,7 @@ def imported(path: Path) -> set[str]:
     ("sources", "own"),
     [
         ("embedded/protocol/*.py", "embedded.protocol"),
-        ("embedded/sql/*.py", "embedded.sql"),
+        ("embedded/sql/**/*.py", "embedded.sql"),
         ("embedded/storage.py", "embedded.storage"),
     ],
 )
