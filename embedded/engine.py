@@ -33,7 +33,7 @@ def zone_of(name: str) -> tzinfo:
     """The zone of that name; 0x0118 if there is none."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise TDengineError(errors.INVALID_PARAMETER, f"Invalid timezone: {name}") from None
 
 
@@ -93,6 +93,7 @@ class Session:
         self.inserter = Inserter(storage, self.table, self._moment)
         self.database: str | None = None
         self.zone: tzinfo | None = None
+        self.abandoned = False
         self._interrupt: Callable[[], None] = lambda: None
         if zone:
             self.zone = zone_of(zone)
@@ -112,8 +113,13 @@ class Session:
         return system_tables.Asked(self.storage.databases, USER, self.zone_text)
 
     def interrupt(self) -> None:
-        """Let the query that is being carried out fail, as nobody waits for it; may be called from another thread."""
+        """Let the query that is being carried out fail; may be called from another thread. One that begins goes on."""
         self._interrupt()
+
+    def abandon(self) -> None:
+        """Nobody waits for answers any more: what is being carried out and what comes yet is to fail."""
+        self.abandoned = True
+        self.interrupt()
 
     def execute(self, sql: str, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out one statement; raises TDengineError."""

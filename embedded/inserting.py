@@ -304,7 +304,7 @@ def _bound_tags(using: ChildTable, stable: Table, bound: BoundTable, literals: L
             return literals.convert(value, tag)
         item = next(items, None)
         if item is None:
-            raise BindError(errors.ADAPTER, "stmt tags count not match")
+            raise BindError(errors.ADAPTER, "stmt tags count not match" if bound.tags else "Tags are empty")
         return _checked(item, tag)[0].as_py()
 
     given = {tag: value_of(tag, value) for tag, value in zip(named_tags(using, stable), using.tags, strict=True)}

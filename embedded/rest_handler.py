@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Any
 
 from tornado.iostream import StreamClosedError
-from tornado.web import RequestHandler
+from tornado.web import RequestHandler, stream_request_body
 
 from embedded import errors, limits, rest
 from embedded.engine import Result, Session, Update, zone_of
@@ -68,8 +68,19 @@ class LoginHandler(_Handler):
             self.write(rest.token(self.service.token()))
 
 
+@stream_request_body
 class RestHandler(_Handler):
-    """`POST /rest/sql[/database]`: one statement in, JSON out. Stateless: the database comes from the address."""
+    """`POST /rest/sql[/database]`: one statement in, JSON out. Stateless: the database comes from the address.
+
+    The body is read here: whole, Tornado would take it for a form, as curl says that it is one.
+    """
+
+    def initialize(self, service: Service) -> None:
+        super().initialize(service)
+        self.body = bytearray()
+
+    def data_received(self, chunk: bytes) -> None:
+        self.body += chunk
 
     async def post(self, database: str | None = None) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
@@ -154,7 +165,7 @@ class RestHandler(_Handler):
 
     def _statement(self) -> str:
         """The statement in the body, which may be compressed."""
-        body: bytes = self.request.body
+        body = bytes(self.body)
         if self.request.headers.get("Content-Encoding", "").lower() == "gzip":
             body = _decompressed(body)
         if not body:

@@ -18,6 +18,7 @@ from embedded.errors import TDengineError
 from embedded.storage import Storage
 
 T = TypeVar("T")
+_WATCH_SECONDS = 0.25
 _FIRST_PASSWORD = "taosdata"
 _FIRST_TOKEN = "/KfeAzX/f9na8qdtNZmtONryp201ma04bEl8LcvLUd7a8qdtNZmtONryp201ma04"
 
@@ -37,15 +38,20 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     async def ask(self, session: Session, work: Callable[..., T], *arguments: Any) -> T:
-        """Do `work` for a session; what takes too long is interrupted, and is 0x2504."""
+        """Do `work` for a session; what takes too long, or nobody waits for, is interrupted, the former is 0x2504."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.seconds
         late = False
 
-        def expire() -> None:
-            nonlocal late
-            late = True
-            session.interrupt()
+        def watch() -> None:
+            nonlocal late, timer
+            late = late or loop.time() >= end
+            # Again and again, as work may have been between two queries.
+            if late or session.abandoned:
+                session.interrupt()
+            timer = loop.call_later(_WATCH_SECONDS, watch)
 
-        timer = asyncio.get_running_loop().call_later(self.seconds, expire)
+        timer = loop.call_later(min(_WATCH_SECONDS, self.seconds), watch)
         try:
             return await self.run(work, *arguments)
         except TDengineError:

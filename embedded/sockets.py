@@ -68,7 +68,7 @@ class SocketHandler(WebSocketHandler):
     def _gone(self) -> None:
         """Give up what is being asked: Tornado calls `on_close` only after the answer."""
         if self.session is not None:
-            self.session.interrupt()
+            self.session.abandon()
 
     def on_close(self) -> None:
         for result in self.results.values():

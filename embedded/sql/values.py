@@ -234,7 +234,9 @@ def to_decimal(text: str, type_: Type) -> Decimal | None:
     if number.is_finite() and number.adjusted() > _MOST_DIGITS:
         return None
     number = round_decimal(number, type_.scale)
-    return number if number.is_finite() and abs(number) < Decimal(10) ** (type_.precision - type_.scale) else None
+    # abs() would round to the 28 digits of Python's context.
+    fits = number.is_finite() and number.copy_abs() < Decimal(10) ** (type_.precision - type_.scale)
+    return number if fits else None
 
 
 def round_decimal(number: Decimal, scale: int) -> Decimal:
