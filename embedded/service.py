@@ -42,6 +42,7 @@ class Service:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.seconds
         late = False
+        timer: asyncio.TimerHandle
 
         def watch() -> None:
             nonlocal late, timer
