@@ -47,6 +47,11 @@ _TABLE_OPTIONS_TEXT = """
 _TABLE_OPTIONS = frozenset(_TABLE_OPTIONS_TEXT.split())
 
 
+_NEVER_CREATED = frozenset(
+    "stream topic index sma user view function dnode mnode qnode snode anode tsma rsma encrypt_key token role".split()
+)
+
+
 def create(reader: Reader) -> Statement:
     """CREATE DATABASE, TABLE, STABLE, and child tables."""
     reader.expect("create")
@@ -56,7 +61,7 @@ def create(reader: Reader) -> Statement:
         return _create_table(reader, must_be_super=True)
     if reader.accept("table"):
         return _create_table(reader, must_be_super=False)
-    if reader.peek() in ("stream", "topic", "index", "user", "view", "function", "dnode", "qnode", "snode", "tsma"):
+    if reader.peek() in _NEVER_CREATED:
         raise unsupported(f"CREATE {reader.peek().upper()}")
     raise reader.error()
 
@@ -255,6 +260,8 @@ def alter(reader: Reader) -> Statement:
     reader.expect("alter")
     if reader.accept("database"):
         return AlterDatabase(reader.name(), _database_options(reader, _ALTERABLE))
+    if reader.peek() in ("user", "dnode", "all", "local", "cluster"):
+        raise unsupported(f"ALTER {reader.peek().upper()}")
     if not (reader.accept("table") or reader.accept("stable")):
         raise reader.error()
     table = reader.table_name()

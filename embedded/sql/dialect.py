@@ -253,7 +253,7 @@ class Reader(Parser):
         word = self.peek()
         kind = types.BY_NAME.get(word.upper())
         if kind is None or not self._curr or self._curr.token_type is TokenType.IDENTIFIER:
-            raise self.error()
+            raise unsupported(f"the type {word.upper()}") if word in ("blob", "mediumblob") else self.error()
         self._advance()
         if kind.decimal:
             digits = self.parenthesised(self.integer)
