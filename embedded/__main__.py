@@ -65,8 +65,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description="A stand-in for TDengine: its WebSocket and REST protocol over DuckDB. "
         "It is for trying the demo and for tests, not a database to keep data in.",
         epilog="It refuses, with an error that says so: TMQ subscriptions, schemaless inserts, streams, more users "
-        "than root and their rights, user-defined functions, views, BLOB columns, and clusters. A statement has at most "
-        f"{limits.MOST_STATEMENT_BYTES >> 20} MiB and {limits.QUERY_SECONDS:.0f} s.",
+        "than root and their rights, user-defined functions, views, BLOB columns, and clusters. A statement has at "
+        f"most {limits.MOST_STATEMENT_BYTES >> 20} MiB and {limits.QUERY_SECONDS:.0f} s.",
     )
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=6041, help="port to listen on (%(default)s); 0 takes a free one")
