@@ -78,6 +78,12 @@ class RestHandler(_Handler):
     def initialize(self, service: Service) -> None:
         super().initialize(service)
         self.body = bytearray()
+        self.session: Session | None = None
+
+    def on_connection_close(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self.session is not None:
+            self.session.abandon()
 
     def data_received(self, chunk: bytes) -> None:
         self.body += chunk
@@ -92,7 +98,7 @@ class RestHandler(_Handler):
             sql = self._statement()
             if not allowed:
                 raise TDengineError(errors.AUTHENTICATION, "Authentication failure")
-            session = Session(self.service.storage, zone=session_zone)
+            session = self.session = Session(self.service.storage, zone=session_zone)
             # A database that is not there is none: CREATE DATABASE may come this way.
             session.database = database or None
             outcome = await self.service.ask(session, session.execute, sql)
