@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Starts TDengine in a Docker container and waits until it answers.
 set -euo pipefail
+self=$0
+unset CDPATH
+while cd -P -- "$(dirname -- "$self")" && [ -L "${self##*/}" ]; do self=$(readlink "${self##*/}"); done
+. scripts/begin.sh
 
 readonly image=${TAOS_IMAGE:-tdengine/tsdb:3.4.2.8} name=prsp-tdengine volume=prsp-tdengine-data
 readonly without="; ./run.sh works without Docker" no_error='"code": ?0[,}]'
@@ -77,8 +81,6 @@ readonly port=${TAOS_PORT:-6041}
 [ "$benchmark" = no ] || [ "${TAOS_USER:-root}:${TAOS_PASSWORD:-taosdata}" = root:taosdata ] ||
   fail "taosBenchmark takes a password on its command line only, where others can read it: unset TAOS_USER and TAOS_PASSWORD"
 
-unset CDPATH
-cd -P -- "$(dirname -- "$0")"
 
 command -v docker >/dev/null || fail "Docker is not installed: see https://docs.docker.com/get-docker/$without"
 if ! error=$(docker version --format '{{.Server.Version}}' 2>&1); then
@@ -231,7 +233,7 @@ case $databases in
     ;;
 esac
 echo "Filling test.meters: $tables tables of $rows rows ..."
-mkdir -p logs
+mkdir -p logs 2>/dev/null || fail "$PWD cannot be written to, where logs/ has its place: make a clone of your own"
 docker exec "$name" taosBenchmark -y -t "$tables" -n "$rows" -S 1000 -s "$((($(date +%s) - rows) * 1000))" >logs/benchmark.log 2>&1 </dev/null &
 child=$!
 wait "$child" || fail "taosBenchmark failed: logs/benchmark.log says why"

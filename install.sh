@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Makes venv/ beside this script, installs the locked requirements into it, and fetches TDengine's native client.
 set -euo pipefail
+self=$0
+unset CDPATH
+while cd -P -- "$(dirname -- "$self")" && [ -L "${self##*/}" ]; do self=$(readlink "${self##*/}"); done
+. scripts/begin.sh
 
 readonly client=3.4.2.8 # the version of docker.sh's image: client and server of the native protocol should agree
 
@@ -55,9 +59,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-unset CDPATH
-cd -P -- "$(dirname -- "$0")"
-readonly log=logs/install.log driver=$PWD/tdengine-client/driver
+readonly log=logs/install.log aside=logs/venv.before driver=$PWD/tdengine-client/driver
 [ ! -L venv ] || fail "venv is a link, and what it leads to is not this script's to change: remove the link (rm venv) and run $0 again"
 
 # Prints the stamp of a finished installation of the requirements file $1, or fails where the venv does not work. The
@@ -70,7 +72,7 @@ if sys.version_info < (3, 11):
     sys.exit(1)
 import pip
 if sys.argv[1] == "requirements/demo.lock":
-    import duckdb, google.protobuf, perspective, pyarrow, sqlglot, taosrest, taosws, tornado
+    import bare, duckdb, google.protobuf, perspective, pyarrow, sqlglot, taosrest, taosws, tornado
 with open(sys.argv[1], "rb") as file:
     print(hashlib.sha256(file.read()).hexdigest(), "%d.%d" % sys.version_info[:2], sys.prefix)
 ' "$1" 2>/dev/null
@@ -104,6 +106,7 @@ client_is_there() {
 python=''
 if all_installed; then
   echo "venv/ is up to date"
+  rm -rf "$aside" 2>/dev/null || true
   if [ "$want_client$want_profile" = nono ]; then exit 0; fi
   python=venv/bin/python
 fi
@@ -136,20 +139,24 @@ choose_python() {
   fi
   fail "no python3 found: install Python 3.11 or newer (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python)"
 }
+if ! mkdir -p logs 2>/dev/null || [ ! -w . ] || [ ! -w logs ]; then
+  fail "$PWD cannot be written to, where packages and logs have their place: make a clone of your own, or change its owner"
+fi
 if [ -z "$python" ]; then choose_python; fi
 
 if [ "$python" != venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   fail "$python cannot make a virtual environment: install its venv module (Debian, Ubuntu: sudo apt install python3-venv) and run $0 again"
 fi
 
-mkdir -p logs || fail "cannot make the directory $PWD/logs: check its owner and permissions"
 
-child='' fetching=no
+child='' fetching=no replaced=no
 interrupted() {
   if [ -n "$child" ]; then
     kill -KILL -- "-$child" 2>/dev/null || kill -KILL "$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
   fi
+  if [ -t 1 ]; then printf '\r\033[K'; fi # what show_work has begun
+  put_back
   if [ "$fetching" = yes ]; then rm -rf logs/client; fi
   fail "interrupted: run it again to finish" 130
 }
@@ -164,9 +171,21 @@ run() {
   "$@" </dev/null >&"$to" 2>&1 &
   child=$!
   set +m
+  if [ "$to" = 8 ] && [ -t 1 ]; then show_work; fi
   wait "$child" || status=$?
   child=''
   return "$status"
+}
+
+# Shows on a terminal that the child is at work: for how long, and at what, as pip says in the log.
+show_work() {
+  local line begun=$SECONDS
+  while kill -0 "$child" 2>/dev/null; do
+    line=$(grep -E '^ *(Collecting|Downloading|Installing|Successfully) ' "$log" | tail -n 1) || line=''
+    printf '\r%3s s  %s\033[K' "$((SECONDS - begun))" "${line:0:70}"
+    sleep 0.2
+  done
+  printf '\r\033[K'
 }
 
 # Two first starts at once must not fill the same venv/. The lock lasts as long as descriptor 9 is open, here or in pip.
@@ -185,11 +204,27 @@ for attempt in range(3000):
 sys.exit(1)
 ' || fail "another install.sh has been at work in $PWD for ten minutes: stop it and try again"
 
+# A venv cannot be moved, so a new one is made in the place of the old, which is put aside until the new one is whole.
 make_venv() {
   echo "Making venv/ ..."
-  run 8 "$python" -m venv --clear --without-pip venv || fail "cannot make venv/: $log says why"
+  if [ -e venv ]; then mv venv "$aside" && replaced=yes; fi
+  run 8 "$python" -m venv --without-pip venv || give_up "cannot make venv/: $log says why"
   mark_unfinished requirements/demo.lock
-  run 8 venv/bin/python -m ensurepip --upgrade --default-pip || fail "cannot put pip into venv/: $log says why"
+  run 8 venv/bin/python -m ensurepip --upgrade --default-pip || give_up "cannot put pip into venv/: $log says why"
+}
+
+# Brings the old venv back that was put aside, if the new one has not become whole.
+put_back() {
+  [ "$replaced" = yes ] || return 0
+  replaced=no
+  [ -e "$aside" ] || return 0
+  rm -rf venv
+  mv "$aside" venv
+}
+
+give_up() {
+  put_back
+  fail "$1"
 }
 
 mark_unfinished() {
@@ -213,14 +248,39 @@ print("%d.%d" % sys.version_info[:2], sys.prefix)
   done
 }
 
+# Installs the requirements file $1. Of the caller's settings of pip, in PIP_... and pip.conf, those hold that say how an
+# index is reached, and none that say what is installed and where; with "no" in $2, not which index that is either.
+run_pip() {
+  run 8 venv/bin/python -c '
+import ast, os, subprocess, sys
+
+where = "index-url extra-index-url find-links no-index".split()
+how = "cache-dir cert client-cert default-timeout keyring-provider no-cache-dir proxy retries timeout trusted-host".split()
+pip = [sys.executable, "-m", "pip"]
+listed = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True).stdout.splitlines()
+env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
+for line in sorted(listed, key=lambda line: line.startswith(":env:")):
+    name, _, value = line.partition("=")
+    option = name.rpartition(".")[2]
+    if option in how + where * (sys.argv[2] == "yes"):
+        env["PIP_" + option.upper().replace("-", "_")] = ast.literal_eval(value)
+options = ["--disable-pip-version-check", "--no-input", "--retries", "2", "--require-hashes"]
+os.execve(sys.executable, [*pip, "install", *options, "-r", sys.argv[1]], env)
+' "$1" "$2"
+}
+
+unreachable() {
+  grep -qE 'NewConnectionError|NameResolutionError|Failed to establish|ConnectTimeout|[Rr]ead timed out|ProxyError|SSLError|Connection (refused|reset|aborted)|Network is unreachable' "$log"
+}
+
 explain_pip() {
   local file=$1 last
   rm -f "venv/.installed-${file##*/}" # pip failed by itself and left the venv sound: complete it in place next time
-  if grep -qE 'NewConnectionError|NameResolutionError|Failed to establish|ConnectTimeout|[Rr]ead timed out|ProxyError|SSLError|Connection (refused|reset|aborted)|Network is unreachable' "$log"; then
-    fail "pip cannot reach the package index: check the network (behind a proxy, set HTTPS_PROXY) and run $0 again; pip's output is in $log"
+  if unreachable; then
+    give_up "pip cannot reach the package index: check the network (behind a proxy, set HTTPS_PROXY) and run $0 again; pip's output is in $log"
   fi
   last=$(grep '^ERROR: ' "$log" | tail -n 1) || true
-  fail "pip could not install $file (${last:-no reason given}): pip's output is in $log"
+  give_up "pip could not install $file (${last:-no reason given}): pip's output is in $log"
 }
 
 # Installs what is missing; false where pip succeeds and the packages do not work all the same.
@@ -230,18 +290,32 @@ complete() {
     installed "$file" && continue
     mark_unfinished "$file"
     echo "Installing $file into venv/, which takes about half a minute ..."
-    run 8 venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 --require-hashes -r "$file" || explain_pip "$file"
+    run_pip "$file" yes || { unreachable && run_pip "$file" no; } || explain_pip "$file"
+    install_bare
     want=$(stamp "$file") || return 1
     printf '%s\n' "$want" >"venv/.installed-${file##*/}"
+  done
+}
+
+# The .pth has each Python of the venv begin with requirements/bare.py.
+install_bare() {
+  local packages
+  for packages in venv/lib/python3*/site-packages; do
+    cp requirements/bare.py "$packages/bare.py"
+    echo 'import bare' >"$packages/bare.pth"
   done
 }
 
 : >"$log"
 exec 8>>"$log"
 if [ "$python" != venv/bin/python ]; then
+  replaced=yes # where an earlier run was killed before its new venv was whole
+  put_back
   if ! { usable && complete; }; then
     make_venv
-    complete || fail "the packages are installed but cannot be imported: remove venv/ and run $0 again; pip's output is in $log"
+    complete || give_up "the packages are installed but cannot be imported: remove venv/ and run $0 again; pip's output is in $log"
+    replaced=no
+    rm -rf "$aside"
   fi
   echo "venv/ is ready"
 fi

@@ -16,11 +16,13 @@ from history.pool import HistoryPool
 from live.sessions import Live
 from live.supervisor import messages
 from protocol.viewer import Offenders
-from tdengine.command_line import Parser, explained, port_number, positive
+from tdengine.command_line import Parser, explained, folder, port_number, positive
 from tdengine.errors import TDengineError
-from tdengine.settings import add_options
-from web import assets
-from web.access import Access, NotFound, is_loopback
+from tdengine.settings import add_options, add_text_option
+from tdengine.telling import log_to_stderr
+from web import addresses, assets
+from web.access import Access, NotFound
+from web.dashboards import DashboardsHandler
 from web.export import ExportHandler
 from web.listening import listen
 from web.origins import origin
@@ -40,11 +42,11 @@ async def perspective_thread(
     client = server.new_local_client()
     table: perspective.Table = None
     schema = b""
-    async with aclosing(messages(taos_options(options, "interval", "limit"))) as feed:
+    async with aclosing(messages(taos_options(options, "interval", "limit", "text_limit"))) as feed:
         async for message, rows in feed:
-            if message["kind"] == "table" and rows != schema:
+            if message["kind"] == "table" and (rows != schema or message["anew"]):
                 if table is not None:
-                    Viewer.close_all("the table has other columns now")
+                    Viewer.close_all("the table begins anew" if rows == schema else "the table has other columns now")
                     table.delete()
                 table, schema = client.table(rows, name=options.name, limit=options.limit), rows
             elif message["kind"] == "append" and rows:
@@ -67,6 +69,7 @@ def make_app(
             (r"/history", HistoryViewer, {"sessions": pool.over, **viewers}),
             (r"/export", ExportHandler, {"taos": taos_options(options)}),
             (r"/status", StatusHandler, {"status": status}),
+            (r"/dashboards", DashboardsHandler, {"folder": options.dashboards}),
             *assets.ROUTES,
         ],
         access=access,
@@ -80,10 +83,15 @@ def make_app(
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line. Exits with 2 and one line for a wrong option."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument(
+        "--address", type=addresses.listen_address, default="127.0.0.1", help="address to listen on (127.0.0.1)"
+    )
     parser.add_argument("--port", type=port_number, default=8080, help="port to listen on (8080)")
     parser.add_argument("--interval", type=positive, default=250, help="milliseconds between two polls (250)")
     parser.add_argument("--limit", type=positive, default=1000, help="how many of the newest rows to show (1000)")
+    parser.add_argument(
+        "--text-limit", type=positive, default=64, help="MiB of different text until the table is made anew (64)"
+    )
     parser.add_argument("--name", default="stock_values", help="what viewers call the table (stock_values)")
     parser.add_argument(
         "--allow-origin",
@@ -107,16 +115,19 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--engine-timeout", type=positive, default=5, help="seconds that one question about them may take (5)"
     )
+    parser.add_argument("--dashboards", type=folder, metavar="FOLDER", help="a folder of views (JSON) to offer to all")
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
     add_options(parser)
+    add_text_option(parser)
     return parser.parse_args(arguments)
 
 
 def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
     """The options that say where the table is, and `more`, for the command line of a child process."""
     names = (*more, "taos_host", "taos_port", "taos_user", "database", "table")
-    return [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names]
+    text = [f"--text={name}" for name in options.text]
+    return [*text, *(f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names)]
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -131,13 +142,13 @@ async def main(options: argparse.Namespace) -> None:
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options), offenders)
     app = make_app(live, pool, options, status, access)
     try:
-        listen(app, options.port, options.address)
+        listener = listen(app, options.port, options.address)
     except OSError as error:
-        raise TDengineError(
-            f"cannot listen on {options.address}:{options.port} ({error.strerror}): choose another --port"
-        ) from None
+        raise TDengineError(addresses.advice(error, options.address, options.port)) from None
     log.info("serving %s", access.url(options.address, options.port))
-    if access.token is None and not is_loopback(options.address):
+    if addresses.is_unspecified(options.address):
+        log.info("serving on %s of this machine", addresses.all_of(each.family for each in listener.sockets))
+    if access.token is None and not addresses.is_loopback(options.address):
         log.warning("everybody who reaches %s may look: leave --no-token out to ask for a token", options.address)
     # Loading the page compresses its files; with that and a warm pool the first visitor need not wait for either.
     feeding = asyncio.gather(perspective_thread(server, options, live, status), assets.load_page(), pool.warm())
@@ -154,5 +165,5 @@ async def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parse_options()
-    logging.basicConfig(format="%(asctime)s %(message)s", level=options.log_level.upper())
+    log_to_stderr(options.log_level.upper())
     sys.exit(explained(lambda: asyncio.run(main(options)) or 0))

@@ -2,7 +2,6 @@
 """Insert random stock trades into TDengine, in batches, through one prepared statement."""
 
 import argparse
-import logging
 import random
 import threading
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from tdengine.describing import TICKS_PER_SECOND, describe, precision_of
 from tdengine.errors import NO_TABLE, TDengineError, code
 from tdengine.settings import Settings, add_options, settings
 from tdengine.sql import quote
+from tdengine.telling import log_to_stderr
 
 TICKERS = (
     *("AAPL.N", "AMZN.N", "QQQ.N", "NVDA.N", "TSLA.N", "FB.N", "MSFT.N"),
@@ -175,5 +175,5 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     options = parse_options()
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    log_to_stderr()
     stopping.run(lambda stop: explained(lambda: main(options, stop)))

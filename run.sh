@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Runs the whole demo: a TDengine, the producer that fills it and the Perspective server that shows it.
 set -euo pipefail
+self=$0
+unset CDPATH
+while cd -P -- "$(dirname -- "$self")" && [ -L "${self##*/}" ]; do self=$(readlink "${self##*/}"); done
+. scripts/begin.sh
 
 usage() {
   cat <<'HELP'
@@ -54,16 +58,17 @@ is_port "$port" || fail "--port takes a number from 1 to 65535, not '$port'" 2
 
 export TAOS_HOST=${TAOS_HOST:-localhost} TAOS_PORT=${TAOS_PORT:-6041}
 is_port "$TAOS_PORT" || fail "TAOS_PORT is a number from 1 to 65535, not '$TAOS_PORT'"
+at=$TAOS_HOST:$TAOS_PORT
 case $TAOS_HOST in
-  localhost) here=127.0.0.1 ;;
-  127.* | ::1) here=$TAOS_HOST ;;
+  *,*) here='' ;; # several of a cluster's
+  [Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]) here=127.0.0.1 ;;
+  127.*) here=$TAOS_HOST ;;
+  ::1 | "[::1]") here=::1 at="[::1]:$TAOS_PORT" ;;
   *) here='' ;; # another machine: nothing to start there
 esac
 [ -z "$here" ] || [ "$port" != "$TAOS_PORT" ] ||
   fail "port $port is TDengine's (TAOS_PORT): choose another one for the page with --port" 2
 
-unset CDPATH
-cd -P -- "$(dirname -- "$0")"
 readonly python=venv/bin/python logs=logs/$port
 export PYTHONUNBUFFERED=1 # so that the log of a part that dies is whole
 
@@ -183,11 +188,18 @@ def free(port):
     return ""
 
 
-def tdengine(host, port):
+def tdengine(hosts, port):
+    answers = [one_tdengine(host.strip().strip("[]"), port) for host in hosts.split(",") if host.strip()]
+    return "yes" if "yes" in answers else answers[0] if answers else "no: this names no host"
+
+
+def one_tdengine(host, port):
     try:
         socket.create_connection((host, port), timeout=3).close()
-    except (OSError, UnicodeError) as error:
-        return f"no: {error}"
+    except (socket.gaierror, UnicodeError):
+        return "no: the name has no address"
+    except OSError as error:
+        return f"no: {error.strerror or error}"
     user, password = environ.get("TAOS_USER") or "root", environ.get("TAOS_PASSWORD") or "taosdata"
     login = {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
     try:
@@ -236,17 +248,17 @@ reason=${answer%%$'\n'*} answer=${answer#*$'\n'}
 case $answer in
   yes) ;;
   no:*)
-    [ -n "$here" ] || fail "no TDengine at $TAOS_HOST:$TAOS_PORT (${answer#no: }): start it, or unset TAOS_HOST to use this machine"
+    [ -n "$here" ] || fail "no TDengine at $at (${answer#no: }): check TAOS_HOST, start it, or unset TAOS_HOST to use this machine"
     ;;
   *)
     # The port of a container that is still starting is open and silent: docker.sh will see.
     [ "$docker" = yes ] && [ -n "$here" ] ||
-      fail "what listens at $TAOS_HOST:$TAOS_PORT is not TDengine: stop it, or choose another port: TAOS_PORT=6141 ./run.sh"
+      fail "what listens at $at is not TDengine: stop it, or choose another port: TAOS_PORT=6141 ./run.sh"
     ;;
 esac
 
-mkdir -p "$logs"
-: >"$logs/pids"
+{ mkdir -p "$logs" && : >"$logs/pids"; } 2>/dev/null ||
+  fail "$PWD/$logs cannot be written to, where logs have their place: make a clone of your own, or change its owner"
 
 # Where this script is killed outright and no trap runs, the watchdog ends the parts.
 set -m
@@ -289,7 +301,7 @@ check_parts() {
 }
 
 if [ "$answer" = yes ]; then
-  echo "TDengine: the one that answers at $TAOS_HOST:$TAOS_PORT"
+  echo "TDengine: the one that answers at $at"
 elif [ "$docker" = yes ]; then
   container=yes
   run_step ./docker.sh || {
@@ -297,7 +309,7 @@ elif [ "$docker" = yes ]; then
     exit 1
   }
 else
-  echo "TDengine: the embedded server at $TAOS_HOST:$TAOS_PORT (not a database to keep data in)"
+  echo "TDengine: the embedded server at $at (not a database to keep data in)"
   start embedded -m embedded --address "$here" --port "$TAOS_PORT"
   SECONDS=0
   until [ "$(ask 0.5 tdengine "$TAOS_HOST" "$TAOS_PORT")" = yes ]; do
@@ -318,6 +330,7 @@ check_parts
 live=yes
 
 readonly address=http://localhost:$port
+printf 'const runningAt = "%s/";\n' "$address" >logs/server.js # for index.html, where that is opened from disk
 # shellcheck disable=SC2016 # The token is no secret that a log should have.
 echo "Live at $address${PSP_TOKEN:+/?token=\$PSP_TOKEN} (Ctrl-C stops it; logs in $logs/)"
 if [ "$browser" = yes ]; then

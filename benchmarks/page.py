@@ -154,7 +154,7 @@ def memory(browser: Browser, address: str, updates: list[int]) -> list[float]:
 def main() -> int:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"), help="browser to use")
+    parser.add_argument("--chromium", default=os.environ.get("CHROMIUM") or "/usr/bin/chromium", help="browser to use")
     parser.add_argument("--seconds", type=float, default=8.0, help="to watch each view for")
     parser.add_argument("--updates", type=int, default=5000, help="after which memory is measured again")
     parser.add_argument("--json", type=Path, help="write the figures to this file")

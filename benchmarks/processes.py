@@ -70,7 +70,7 @@ def embedded(*options: str) -> Iterator[Settings]:
     """An embedded server, and where its table of trades is or will be."""
     port = free_port()
     with running("-m", "embedded", "--port", str(port), "--log-level", "error", *options, ready="listening"):
-        password = os.environ.get("TAOS_PASSWORD", "taosdata")
+        password = os.environ.get("TAOS_PASSWORD") or "taosdata"
         yield Settings("localhost", port, "root", "stocks", "stocks_values", password)
 
 

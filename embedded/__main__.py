@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
 import re
 import signal
+import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -52,6 +55,24 @@ def _memory(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    found = text.strip().lower()
+    found = found[1:-1] if found.startswith("[") and found.endswith("]") else found
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is no address (127.0.0.1 is this machine alone)")
+    return found
+
+
+def _written(address: str) -> str:
+    """An address as it is written before a port."""
+    return f"[{address}]" if ":" in address else address
+
+
+def _is_elsewhere(error: OSError) -> bool:
+    """Whether an address cannot be listened on because it is none of this machine's."""
+    return error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror)
+
+
 def _rows(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 86_400_000:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of rows that a day has room for (1 to 86400000)")
@@ -68,7 +89,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "than root and their rights, user-defined functions, views, BLOB columns, and clusters. A statement has at "
         f"most {limits.MOST_STATEMENT_BYTES >> 20} MiB and {limits.QUERY_SECONDS:.0f} s.",
     )
-    parser.add_argument("--address", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--address", type=_address, default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=6041, help="port to listen on (%(default)s); 0 takes a free one")
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="keep everything in this DuckDB file instead of in memory"
@@ -102,18 +123,18 @@ async def serve(options: argparse.Namespace, storage: Storage) -> None:
     """Answer until SIGINT or SIGTERM; OSError if the port cannot be had."""
     service = Service(storage)
     server = HTTPServer(make_app(service, Hosts.of(options.address)), max_body_size=limits.MOST_MESSAGE_BYTES)
-    sockets = bind_sockets(options.port, options.address)
+    # Alone, :: would be the addresses of IPv6 only.
+    sockets = bind_sockets(options.port, None if options.address == "::" else options.address)
     server.add_sockets(sockets)
     port = sockets[0].getsockname()[1]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    where = f"data in {options.data}" if options.data else "data in memory"
-    print(
-        f"TDengine stand-in (embedded) listening on {options.address}:{port}, {where}, rows kept {options.keep}",
-        flush=True,
-    )
+    what = f"data in {options.data}" if options.data else "data in memory"
+    where = f"{_written(options.address)}:{port}"
+    with suppress(BrokenPipeError):  # Nobody reads it any more.
+        print(f"TDengine stand-in (embedded) listening on {where}, {what}, rows kept {options.keep}", flush=True)
     sweeper = asyncio.create_task(_sweep(service, int(options.keep[:-1]) * _SECONDS[options.keep[-1]]))
     await stop.wait()
     # From here on handlers are cancelled wherever they are, which is nothing to report.
@@ -152,11 +173,11 @@ def main() -> int:
         print(f"embedded: {explain(error)}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(
-            f"embedded: cannot listen on {options.address}:{options.port}: {error.strerror or error}; "
-            "choose another with --port",
-            file=sys.stderr,
+        where = f"{_written(options.address)}:{options.port}"
+        todo = (
+            "name an address of this machine with --address" if _is_elsewhere(error) else "choose another with --port"
         )
+        print(f"embedded: cannot listen on {where}: {error.strerror or error}; {todo}", file=sys.stderr)
         return 1
     finally:
         storage.close()
@@ -165,6 +186,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
     # A thread may still be in a long query; an ordinary exit would wait for it.
     os._exit(code)

@@ -28,7 +28,7 @@ class Service:
 
     def __init__(self, storage: Storage, threads: int = 32, seconds: float = limits.QUERY_SECONDS) -> None:
         self.storage = storage
-        self.password = os.environ.get("TAOS_PASSWORD", _FIRST_PASSWORD)
+        self.password = os.environ.get("TAOS_PASSWORD") or _FIRST_PASSWORD
         self.seconds = seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="embedded")
         self._result_ids = itertools.count(1)

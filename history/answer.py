@@ -1,5 +1,6 @@
 """Rows as the Arrow in which Perspective takes an answer."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,11 @@ import pyarrow as pa
 
 from history.fields import Field
 from tdengine.arrow import ipc_stream
+
+
+def hashable(value: Any) -> Any:
+    """A group's value as a key. NaN, which is not equal to itself, is one group."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
 def converted(of: Field, value: Any) -> Any:

@@ -18,14 +18,14 @@ class Cache:
     _found: dict[Any, tuple[float, Any]] = field(default_factory=dict)
     _held: list[ref[View]] = field(default_factory=list)
 
-    def get(self, key: Any, find: Callable[[], Any]) -> Any:
-        """What is known under the key, or what `find` returns."""
+    def get(self, key: Any, find: Callable[[], Any], seconds: float | None = None) -> Any:
+        """What is known under the key, or what `find` returns, which is then known for as long, or for `seconds`."""
         now = self.clock()
-        if key in self._found and now - self._found[key][0] < self.seconds:
+        if key in self._found and now < self._found[key][0]:
             return self._found[key][1]
-        self._found = {other: known for other, known in self._found.items() if now - known[0] < self.seconds}
+        self._found = {other: known for other, known in self._found.items() if now < known[0]}
         value = find()
-        self._found[key] = (self.clock(), value)
+        self._found[key] = (self.clock() + (self.seconds if seconds is None else seconds), value)
         return value
 
     def hold(self, view: View) -> None:

@@ -23,7 +23,7 @@ import taosws
 from history.answer import converted
 from history.cache import Cache
 from history.errors import HistoryError
-from history.fields import Field
+from history.fields import Field, Source
 from history.handler import TDengineVirtualServerHandler
 from history.range import Range
 from history.rows import ordered
@@ -31,7 +31,7 @@ from history.view import View
 from tdengine.command_line import Parser, explained, positive
 from tdengine.connecting import create_tdengine_connection
 from tdengine.errors import TDengineError, reason
-from tdengine.settings import add_options, settings
+from tdengine.settings import add_options, add_text_option, settings
 
 BLOCK = 5000
 """Rows that are held at a time."""
@@ -98,7 +98,8 @@ def main(options: argparse.Namespace) -> int:
         config = json.loads(options.view)
         connection = create_tdengine_connection(at, at.database, options.timeout)
         handler = TDengineVirtualServerHandler(connection, at, options.range, Cache(time.monotonic))
-        view = View(handler.source(options.export), config, Range.parse(options.range, int(time.time() * 1000)))
+        source = Source(handler.table(options.export))  # a file has room for all digits
+        view = View(source, config, Range.parse(options.range, int(time.time() * 1000)))
         view.check()
         if view.is_pivot:
             raise HistoryError("an export has rows, not groups")
@@ -126,6 +127,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--format", choices=["csv", "arrow"], default="csv", help="what to write")
     parser.add_argument("--timeout", type=positive, default=60, help="seconds until TDengine has to answer")
     add_options(parser)
+    add_text_option(parser)
     return parser.parse_args(arguments)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from history.errors import HistoryError
-from tdengine.arrow import arrow_type
+from tdengine.arrow import may_be_long
 from tdengine.describing import Column
 from tdengine.sql import quote
 from tdengine.table import Table
@@ -98,6 +98,8 @@ class Field:
     groups: bool = True
     window: str = ""
     """Of a bucket of several units: what INTERVAL takes, as TIMETRUNCATE knows single ones alone."""
+    digits: bool = False
+    """Whether values are numbers that are shown as text."""
     whole: bool = False
     """Whether the values, which may be too large for an integer of Arrow's, are whole numbers all the same."""
 
@@ -127,7 +129,7 @@ class Source:
         """All that a view may name: the table's columns, `tbname` of a super table, its time by second and so on."""
         made = []
         for column, arrow in zip(self.table.columns, self.table.schema, strict=False):
-            made.append(_field(column, arrow.type, self.table))
+            made.append(_field(column, arrow, self.table))
         if self.table.has_tags:
             made.append(Field("tbname", "tbname", pa.string(), None))
         time = made[0]
@@ -164,9 +166,10 @@ class Source:
         return found
 
 
-def _field(column: Column, arrow: pa.DataType, table: Table) -> Field:
-    if pa.types.is_timestamp(arrow):
-        return Field(column.name, quote(column.name), arrow, table.milliseconds)
-    convert = arrow_type(column)[1]
+def _field(column: Column, shown: pa.Field, table: Table) -> Field:
+    if pa.types.is_timestamp(shown.type):
+        return Field(shown.name, quote(column.name), shown.type, table.milliseconds)
+    convert = table.arrow(column)[1]
     opaque = column.type.partition("(")[0] in ("VARBINARY", "GEOMETRY", "BLOB", "JSON")
-    return Field(column.name, quote(column.name), arrow, convert, groups=not opaque)
+    digits = may_be_long(column) and column.name in table.at.text
+    return Field(shown.name, quote(column.name), shown.type, convert, groups=not opaque, digits=digits)

@@ -4,7 +4,7 @@ Perspective asks for the rows and columns that it shows, and each time the quest
 WHERE, sorts are ORDER BY, a viewport is LIMIT and OFFSET, each level of a pivot is a GROUP BY. No table is copied.
 
 A table has columns of its own here besides TDengine's: `timestamp by minute` and the like, to group by. Expressions
-are off, because they would be SQL written by a viewer; so is split_by, for which TDengine has no words.
+are off, because they would be SQL written by a viewer.
 """
 
 import math
@@ -15,16 +15,20 @@ from typing import Any, Protocol
 
 from perspective.virtual_servers import VirtualServerHandler
 
-from history import limits, pivots, rows
+from history import limits, pivots, rows, splits
 from history.answer import converted
 from history.cache import Cache
 from history.errors import HistoryError
-from history.fields import AGGREGATES, FILTER_OPS, Source
+from history.fields import AGGREGATES, FILTER_OPS, Field, Source
 from history.range import Range
 from history.view import Group, View
+from tdengine.arrow import is_long, may_be_long
 from tdengine.settings import Settings
-from tdengine.sql import literal
-from tdengine.table import open_table
+from tdengine.sql import literal, quote
+from tdengine.table import Table, open_table
+
+LONG_SECONDS = 60.0
+"""How long it is known which columns have long numbers: all rows are asked for that."""
 
 
 class Connection(Protocol):
@@ -59,7 +63,7 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """What TDengine can do, and so what the viewer offers."""
         return {
             "group_by": True,
-            "split_by": False,
+            "split_by": True,
             "sort": True,
             "expressions": False,
             "group_rollup_mode": ["rollup", "flat", "total"],
@@ -87,13 +91,28 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def source(self, table_name: str) -> Source:
         """The table of that name, described. Raises HistoryError, or an error of taosws."""
-        if table_name not in self.get_hosted_tables():
-            raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
-        found: Source = self.cache.get(("source", table_name), lambda: self._source(table_name))
+        found: Source = self.cache.get(("source", table_name), lambda: self._source(self.table(table_name)))
         return found
 
-    def _source(self, table_name: str) -> Source:
-        return Source(open_table(self.connection, replace(self.at, table=table_name)))
+    def table(self, table_name: str) -> Table:
+        """The same, as TDengine has it."""
+        if table_name not in self.get_hosted_tables():
+            raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
+        return open_table(self.connection, replace(self.at, table=table_name))
+
+    def _source(self, table: Table) -> Source:
+        """The table, with those columns as text whose numbers have more digits than a browser keeps."""
+        long: frozenset[str] = self.cache.get(("long", table), lambda: self._long(table), LONG_SECONDS)
+        return Source(replace(table, at=replace(table.at, text=table.at.text | long)))
+
+    def _long(self, table: Table) -> frozenset[str]:
+        names = [column.name for column in table.columns if may_be_long(column) and column.name not in table.at.text]
+        if not names:
+            return frozenset()
+        asked = ", ".join(f"MIN({quote(name)}), MAX({quote(name)})" for name in names)
+        found = self.query(f"SELECT {asked} FROM {table.at.full_name}")
+        ends = zip(names, *(found[0][at::2] for at in (0, 1)), strict=True) if found else []
+        return frozenset(name for name, *values in ends if any(map(is_long, values)))
 
     def table_schema(self, table_name: str, config: Any = None) -> dict[str, str]:
         """Perspective's types of the table's columns."""
@@ -146,7 +165,13 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def view_schema(self, view_name: str, config: Any = None) -> dict[str, str]:
         """Perspective's types of the view's columns."""
-        return self.view(view_name).schema
+        return {name: of.kind for name, of in self._columns(self.view(view_name)).items()}
+
+    def _columns(self, view: View) -> dict[str, Field]:
+        """The columns that are shown, by name; side by side where the view is split."""
+        if view.splits:
+            return splits.columns(view, self.query)
+        return {each.name: view.valued(each) for each in view.columns}
 
     def view_size(self, view_name: str) -> int:
         """How many rows the view has."""
@@ -159,7 +184,7 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def view_column_size(self, view_name: str, config: Any = None) -> int:
         """How many columns the view has."""
-        return len(self.view(view_name).schema)
+        return len(self._columns(self.view(view_name)))
 
     def _size(self, view: View) -> int:
         found = self.query(f"SELECT COUNT(*) FROM {view.source.table.at.full_name}{view.where}")
@@ -170,9 +195,10 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         view = self.view(view_name)
         of = view.source.field(column_name)
         if view.is_pivot:
-            at = [each.name for each in view.columns].index(column_name)
-            leaves = [row.values[at] for row in self._groups(view) if len(row.path) == len(view.levels)]
-            values = [value for value in leaves if value is not None]
+            places = [at for at in range(len(self._columns(view))) if view.columns[at % len(view.columns)] is of]
+            leaves = [row for row in self._groups(view) if len(row.path) == len(view.levels)]
+            rows = [row.beside if view.splits else row.values for row in leaves]
+            values = [row[at] for row in rows for at in places if row[at] is not None]
             return (min(values), max(values)) if values else (None, None)
         if not of.groups or of.kind == "boolean":
             return None, None
@@ -190,8 +216,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         """
         view = self.view(view_name)
         begin, end = int(viewport.get("start_row") or 0), viewport.get("end_row")
-        shown = slice(viewport.get("start_col") or 0, viewport.get("end_col"))
-        most = min(limits.MAX_ROWS, limits.MAX_VALUES // max(1, len(view.columns[shown])))
+        shown, named = slice(viewport.get("start_col") or 0, viewport.get("end_col")), self._columns(view)
+        most = min(limits.MAX_ROWS, limits.MAX_VALUES // max(1, len(list(named)[shown])))
         if end is None or end - begin > most:
             end = min(self.view_size(view_name), math.inf if end is None else end)
         count = max(0, int(end) - begin)
@@ -201,9 +227,9 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
             begin += count - most if rows.is_oldest_first(view) else 0
             count = most
         if view.is_pivot:
-            data.from_arrow_ipc(pivots.page(view, self._groups(view)[begin : begin + count], shown))
+            data.from_arrow_ipc(pivots.page(view, self._groups(view)[begin : begin + count], named, shown))
         else:
-            data.from_arrow_ipc(rows.page(view, self.query, begin, count, shown))
+            data.from_arrow_ipc(rows.page(view, self.query, begin, count, named, shown))
 
     def _groups(self, view: View) -> list[Group]:
         """All rows of a pivot, which are held from now on as long as there is room for them."""

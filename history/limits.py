@@ -17,5 +17,8 @@ MAX_SUGGESTIONS = 1000
 MAX_LEVELS = 6
 """Columns that can be grouped by."""
 
+MAX_SPLIT_COLUMNS = 1000
+"""Columns of a view that is split."""
+
 MAX_TABLES = 1000
 """Tables, and as many super tables, that are offered."""

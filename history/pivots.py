@@ -1,22 +1,16 @@
 """Pivots: a GROUP BY (or windows) for each level, and the groups of all levels in the order of their tree."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from history import limits
-from history.answer import as_arrow, converted
+from history import limits, splits
+from history.answer import as_arrow, converted, hashable
 from history.database import Query
 from history.errors import HistoryError
 from history.fields import Field
 from history.view import Group, View
-
-
-def hashable(value: Any) -> Any:
-    """A group's value as a key. NaN, which is not equal to itself, is one group."""
-    return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
 def order(rows: list[Group], columns: Sequence[tuple[Callable[[Group], Any], str]]) -> None:
@@ -44,11 +38,15 @@ def _tree(view: View, query: Query) -> Iterable[Group]:
     depth = len(view.levels)
     wanted = {"flat": [depth], "total": [0]}.get(view.rollup, range(depth + 1))
     by_path: dict[tuple[Any, ...], Group] = {}
-    most = min(limits.MAX_GROUPS, limits.MAX_VALUES // view.width) if view.asked else limits.MAX_SUGGESTIONS
+    if view.splits:
+        splits.sides(view, query)
+    most = min(limits.MAX_GROUPS, limits.MAX_VALUES // max(1, view.width)) if view.columns else limits.MAX_SUGGESTIONS
     for level in wanted:
         found = _level(view, query, level, most + 1 - len(by_path))
+        if view.splits:
+            _split(view, query, level, found)
         by_path.update((group.path, group) for group in found)
-        if len(by_path) > most and view.asked:
+        if len(by_path) > most and view.columns:
             raise HistoryError(f"more than {most:,} groups: narrow the time range, or group by fewer columns")
     roots: list[Group] = []
     for path, group in by_path.items():
@@ -70,6 +68,17 @@ def _level(view: View, query: Query, level: int, most: int) -> list[Group]:
         )
         for row in rows
     ] or ([Group((), (), (None,) * len(asked))] if level == 0 else [])
+
+
+def _split(view: View, query: Query, level: int, groups: list[Group]) -> None:
+    """Find the values of one level's groups side by side."""
+    levels = [*view.levels[:level], *view.splits]
+    asked = [view.aggregate(each)[0] for each in view.columns]
+    rows: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in query(f"{_statement(view, levels, asked)} LIMIT {limits.MAX_VALUES}"):
+        rows.setdefault(tuple(map(hashable, row[:level])), []).append(row[level:])
+    for group in groups:
+        group.beside = splits.beside(view, query, rows.get(group.path, ()))
 
 
 def _statement(view: View, levels: Sequence[Field], asked: Sequence[str]) -> str:
@@ -114,18 +123,19 @@ def _ordered(view: View, groups: list[Group]) -> Iterable[Group]:
     return in_order(groups)
 
 
-def page(view: View, groups: Sequence[Group], shown: slice) -> bytes:
-    """Rows of a pivot as Arrow: which levels are rolled up, the path, and the columns `shown`."""
+def page(view: View, groups: Sequence[Group], named: Mapping[str, Field], shown: slice) -> bytes:
+    """Rows of a pivot as Arrow: which levels are rolled up, the path, and the columns `shown` of those `named`."""
     depth = len(view.levels)
     found = []
     for group in groups:
         path = (*group.shown, *[None] * (depth - len(group.shown)))
-        found.append(((1 << (depth - len(group.path))) - 1, *path, *group.values))
+        values = group.beside if view.splits else group.values
+        found.append(((1 << (depth - len(group.path))) - 1, *path, *values))
     columns: list[tuple[str, Field, int]] = []
     if view.rollup == "rollup" and depth:
         columns.append(("__GROUPING_ID__", Field("", "", pa.int32(), None), 0))
     for level, of in enumerate(view.levels):
         columns.append((f"__ROW_PATH_{level}__", of, 1 + level))
-    for at, of in list(enumerate(view.columns))[shown]:
-        columns.append((of.name, view.aggregate(of)[1], 1 + depth + at))
+    for at, (name, of) in list(enumerate(named.items()))[shown]:
+        columns.append((name, of, 1 + depth + at))
     return as_arrow(columns, found)

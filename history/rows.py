@@ -1,9 +1,12 @@
 """Pages of a table's rows: ORDER BY, LIMIT and OFFSET, and for rows far into it their time."""
 
+from collections.abc import Mapping
 from itertools import accumulate
 
+from history import splits
 from history.answer import as_arrow, converted
 from history.database import Query
+from history.fields import Field
 from history.view import View
 
 FAR = 20_000
@@ -13,12 +16,12 @@ TIME_BUCKETS = 1000
 """Into how many pieces time is cut to find them."""
 
 
-def page(view: View, query: Query, begin: int, rows: int, shown: slice) -> bytes:
-    """Rows of the table, and the columns `shown`, as Arrow.
+def page(view: View, query: Query, begin: int, rows: int, named: Mapping[str, Field], shown: slice) -> bytes:
+    """Rows of the table, and the columns `shown` of those `named`, as Arrow.
 
     By LIMIT and OFFSET; those far into the table by their time, where they are ordered by it.
     """
-    columns = view.columns[shown]
+    columns = [*view.splits, *view.columns] if view.splits else view.columns[shown]
     time = view.source.time
     where = view.where
     if begin > FAR and (not view.sorts or (view.sorts[0][0] is time and view.sorts[0][1] in ("asc", "desc"))):
@@ -26,6 +29,9 @@ def page(view: View, query: Query, begin: int, rows: int, shown: slice) -> bytes
     listed = ", ".join(each.select(each.sql) for each in columns) or time.select(time.sql)
     sql = f"SELECT {listed} FROM {view.source.table.at.full_name}{where} ORDER BY {ordered(view)}"
     found = query(f"{sql} LIMIT {rows} OFFSET {begin}") if rows else []
+    if view.splits:
+        laid = [tuple(splits.beside(view, query, [row])) for row in found]
+        return as_arrow([(name, of, at) for at, (name, of) in list(enumerate(named.items()))[shown]], laid)
     converted_rows = [tuple(map(converted, columns, row)) for row in found]
     return as_arrow([(each.name, each, at) for at, each in enumerate(columns)], converted_rows)
 

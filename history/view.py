@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +29,8 @@ class Group:
     shown: tuple[Any, ...]
     values: tuple[Any, ...]
     children: "list[Group]" = field(default_factory=list)
+    beside: Sequence[Any] = ()
+    """Of a view that is split: the values of its columns side by side."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class View:
     period: Range
     size: int | None = None
     groups: list[Group] | None = None
+    sides: dict[tuple[Any, ...], tuple[Any, ...]] | None = None
+    """Of a view that is split: TDengine's values of what it is split by, in order, and those that are shown."""
     starts: list[tuple[int, int]] | None = None
     """Of time buckets: where each begins, and how many rows there are before it."""
 
@@ -56,15 +62,26 @@ class View:
     @cached_property
     def levels(self) -> list[Field]:
         """The fields that are grouped by, the outermost first."""
-        levels = [self.source.field(name) for name in self.config.get("group_by") or []]
-        for each in levels:
+        return self._grouping("group_by")
+
+    @cached_property
+    def splits(self) -> list[Field]:
+        """The fields whose values stand side by side, the outermost first."""
+        splits = self._grouping("split_by")
+        if any(each.window for each in splits):
+            raise HistoryError("time cut to several seconds, minutes or hours can be grouped by, not split by")
+        return splits
+
+    def _grouping(self, by: str) -> list[Field]:
+        fields = [self.source.field(name) for name in self.config.get(by) or []]
+        for each in fields:
             if not each.groups:
                 raise HistoryError(f"TDengine cannot group by {each.name!r}")
-        if len(levels) > limits.MAX_LEVELS or len(set(levels)) < len(levels):
+        if len(fields) > limits.MAX_LEVELS or len(set(fields)) < len(fields):
             raise HistoryError(f"up to {limits.MAX_LEVELS} columns can be grouped by, each once")
-        if sum(bool(each.window) for each in levels) > 1:
+        if sum(bool(each.window) for each in fields) > 1:
             raise HistoryError("time can be cut to several seconds, minutes or hours once in a pivot")
-        return levels
+        return fields
 
     @property
     def rollup(self) -> str:
@@ -78,14 +95,18 @@ class View:
 
     @cached_property
     def asked(self) -> list[Field]:
-        """The columns of a pivot, and those that are only sorted by."""
-        hidden = [of for of, _ in self.sorts if of not in self.columns and of not in self.levels]
-        return [*self.columns, *hidden]
+        """What each group of a pivot is asked for: its columns, and those that are only sorted by.
+
+        The columns of one that is split are asked for each side, but for those that are sorted by.
+        """
+        columns = [] if self.splits else self.columns
+        sorted_by = [of for of, _ in self.sorts if of in self.columns or of not in self.levels]
+        return list(dict.fromkeys([*columns, *sorted_by]))
 
     @property
     def width(self) -> int:
         """How many values a group has."""
-        return len(self.levels) + len(self.asked)
+        return len(self.levels) + len(self.asked) + len(self.sides or ()) * len(self.columns)
 
     @property
     def held(self) -> int:
@@ -126,7 +147,8 @@ class View:
     def _filter(self, name: Any, op: Any, value: Any = None) -> str:
         """One filter as SQL. Raises HistoryError."""
         of = self.source.field(name)
-        if op not in FILTER_OPS[of.kind] or (not of.groups and op not in NULLS):
+        offered = FILTER_OPS["integer" if of.digits else of.kind]
+        if op not in offered or (not of.groups and op not in NULLS):
             raise HistoryError(f"history has no filter {str(op)[:20]!r} for {of.name!r}")
         if op in NULLS:
             return f"{of.sql} {op.upper()}"
@@ -145,6 +167,8 @@ class View:
     def _value(self, of: Field, value: Any) -> str:
         """A filter's value as SQL. Raises HistoryError where it is none of the column's type."""
         try:
+            if of.digits:
+                return format(Decimal(str(value)), "f")
             if of.kind == "string":
                 return literal(str(value))
             if of.kind == "boolean":
@@ -154,7 +178,7 @@ class View:
             number = float(value)
             if math.isfinite(number):
                 return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
-        except (KeyError, TypeError, ValueError):
+        except (ArithmeticError, KeyError, TypeError, ValueError):
             pass
         raise HistoryError(f"{str(value)[:40]!r} is no value for {of.name!r}")
 
@@ -175,16 +199,18 @@ class View:
 
     def check(self) -> None:
         """Raises HistoryError for whatever in the configuration cannot be asked."""
-        if self.config.get("expressions") or self.config.get("split_by") or self.config.get("windows"):
-            raise HistoryError("history has no expressions and no split: group by more columns instead")
-        _ = self.columns, self.levels, self.sorts, self.where, self.schema
+        if self.config.get("expressions") or self.config.get("windows"):
+            raise HistoryError("history has no expressions")
+        _ = self.columns, self.levels, self.splits, self.sorts, self.where, self.schema
 
     @cached_property
     def schema(self) -> dict[str, str]:
         """Perspective's types of the columns that are shown."""
-        if not self.is_pivot:
-            return {each.name: each.kind for each in self.columns}
-        return {each.name: self.aggregate(each)[1].kind for each in self.columns}
+        return {each.name: self.valued(each).kind for each in self.columns}
+
+    def valued(self, of: Field) -> Field:
+        """The field that a column's values make in this view."""
+        return self.aggregate(of)[1] if self.is_pivot else of
 
 
 def pattern(text: str) -> str:

@@ -20,7 +20,7 @@ from history.handler import TDengineVirtualServerHandler
 from protocol.messages import failure, parse
 from protocol.pipe import answers, read_blocking, write_message
 from tdengine.command_line import Parser, positive
-from tdengine.settings import Settings, add_options, settings
+from tdengine.settings import Settings, add_options, add_text_option, settings
 
 
 class Reported:
@@ -107,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument("--timeout", type=positive, default=10, help="seconds that a query may take")
     add_options(parser)
+    add_text_option(parser)
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
     worker = Worker(settings(options), options.timeout)

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--address", default="http://localhost:8080", help="of the server")
     parser.add_argument("--only-architecture", action="store_true", help="leave the views as they are")
     parser.add_argument(
-        "--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"), help="the browser to use"
+        "--chromium", default=os.environ.get("CHROMIUM") or "/usr/bin/chromium", help="the browser to use"
     )
     options = parser.parse_args()
     with sync_playwright() as playwright:

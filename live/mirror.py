@@ -1,13 +1,17 @@
 """The poll, and the mirror rule: what the newest rows are, and how what is shown becomes equal to them."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import taosws
 
 from tdengine.table import Row, Table, same
+
+AHEAD_SECONDS = 2
+"""From how far ahead of the clock on a row is none of now: clocks differ by a little."""
 
 
 def read_tdengine(connection: taosws.Connection, table: Table, limit: int, since: int | None) -> list[Row]:
@@ -26,11 +30,19 @@ def read_tdengine(connection: taosws.Connection, table: Table, limit: int, since
     return sorted(rows, key=table.key)
 
 
-def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], since: int | None) -> list[Row] | None:
-    """The mirror rule: the rows to append to those shown, so that the newest `limit` of the table are shown.
+def step(
+    table: Table,
+    limit: int,
+    shown: Sequence[Row],
+    polled: Sequence[Row],
+    since: int | None,
+    ahead: float = math.inf,
+) -> list[Row] | None:
+    """The mirror rule: the rows that have to be shown besides those shown, so that the newest `limit` of the table are.
 
-    `polled` are the newest rows, oldest first, all of them from the time `since` on. None says that appending cannot
-    do it: a row came late, was overwritten or deleted.
+    `polled` are the newest rows, oldest first, all of them from the time `since` on. None says that adding cannot do
+    it: a row came late, was overwritten or deleted. From the time `ahead` on rows are of a clock that is wrong, and
+    those of others may come before them.
     """
     key = table.key
     # Nearly always: the rows polled begin with the last ones shown, and those after them are new.
@@ -41,9 +53,10 @@ def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], 
         return list(polled[known:])
     keys = {key(row) for row in shown}
     new = [row for row in polled if key(row) not in keys]
-    if new and shown and new[0][0] < shown[-1][0]:
+    last = newest_until(shown, ahead)
+    if new and last is not None and new[0][0] < last[0]:
         return None
-    after = [*shown, *new][-limit:]
+    after = sorted([*shown, *new], key=key)[-limit:]
     if since is not None and len(polled) < limit:
         after = [row for row in after if row[0] >= since]
     if len(after) != len(polled):
@@ -52,29 +65,99 @@ def step(table: Table, limit: int, shown: Sequence[Row], polled: Sequence[Row], 
     return new if all(key(row) in found and same(row, found[key(row)]) for row in after) else None
 
 
+def newest_until(rows: Sequence[Row], ahead: float) -> Row | None:
+    """The newest of the rows, which are in the order of time, that is not from the time `ahead` on."""
+    end = bisect_left(rows, ahead, key=lambda row: row[0])
+    return rows[end - 1] if end else None
+
+
 @dataclass
 class Mirror:
     """The rows that the Perspective table shows (None before the first poll), and how to bring them up to date.
 
-    `new` is how many of the rows of the last poll came since the one before; none is of the first.
+    `ring` has them in the order in which that table lets go of them, the order of their time but for those that are
+    more than `AHEAD_SECONDS` ahead of the clock: they are appended again when they would go. `new` is how many of the
+    rows of the last poll came since the one before; none is of the first.
     """
 
     table: Table
     limit: int
+    clock: Callable[[], float] = time.time
     shown: list[Row] | None = None
+    ring: list[Row] = field(default_factory=list)
     new: int = 0
+
+    @property
+    def now(self) -> int:
+        """The time in the precision of the table."""
+        return int(self.clock() * self.table.second)
+
+    @property
+    def newest(self) -> int | None:
+        """The newest time that is shown, but for those ahead of the clock unless there are no others."""
+        if not self.shown:
+            return None
+        row = newest_until(self.shown, self.now + AHEAD_SECONDS * self.table.second) or self.shown[-1]
+        return int(row[0])
+
+    @property
+    def ahead(self) -> int:
+        """How far the newest row is ahead of the clock; 0 where it is not."""
+        ahead = self.shown[-1][0] - self.now if self.shown else 0
+        return ahead if ahead > AHEAD_SECONDS * self.table.second else 0
 
     def poll(self, connection: taosws.Connection, whole: bool) -> tuple[str, list[Row]]:
         """Read once, all of the newest rows if `whole`; what to do: "append" the rows, or "replace" all by them."""
-        since = None if whole or not self.shown else self.shown[-1][0] - self.table.second
+        newest, second = self.newest, self.table.second
+        since = None if whole or newest is None else newest - second
         polled = read_tdengine(connection, self.table, self.limit, since)
-        new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since)
+        ahead = self.now + AHEAD_SECONDS * second
+        new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since, ahead)
         if new is None and since is not None:
             return self.poll(connection, whole=True)
-        newest = math.inf if self.shown is None else self.shown[-1][0] if self.shown else -math.inf
-        self.new = sum(row[0] > newest for row in polled) if new is None else len(new)
-        if new is None or self.shown is None:
+        before = math.inf if self.shown is None else -math.inf if newest is None else newest
+        self.new = sum(row[0] > before for row in polled) if new is None else len(new)
+        if new is not None and self.shown is not None:
+            after = [*self.shown, *new]
+            if new and self.shown and new[0][0] < self.shown[-1][0]:
+                after.sort(key=self.table.key)
+            self.shown = after[-self.limit :]
+            rows = self._append(new)
+            if rows is not None:
+                return "append", rows
+        else:
             self.shown = polled
-            return "replace", polled
-        self.shown = [*self.shown, *new][-self.limit :]
-        return "append", new
+        self.ring = self.shown
+        return "replace", self.shown
+
+    def begin_anew(self) -> list[Row]:
+        """The rows for a table that has none."""
+        self.ring = self.shown = self.shown or []
+        return self.shown
+
+    def _append(self, new: list[Row]) -> list[Row] | None:
+        """Append to the ring so that it holds what is shown: the new rows, and those ahead that it lets go of then.
+
+        None where that cannot be done.
+        """
+        assert self.shown is not None
+        ring = [*self.ring, *new][-self.limit :]
+        if ring == self.shown:
+            self.ring = ring
+            return new
+        key = self.table.key
+        shown = {key(row): row for row in self.shown}
+        rows = [row for row in new if key(row) in shown]
+        while True:
+            ring = [*self.ring, *rows][-self.limit :]
+            held = {key(row) for row in ring}
+            gone = [row for name, row in shown.items() if name not in held]
+            if not gone:
+                break
+            if len(rows) > self.limit:
+                return None
+            rows += gone
+        if len(ring) != len(shown):
+            return None
+        self.ring = ring
+        return rows

@@ -40,7 +40,7 @@ class Live:
         if kind not in ("table", "append", "replace"):
             return
         if kind == "table":
-            if rows == self.schema:
+            if rows == self.schema and not message["anew"]:
                 return
             self.schema = rows
         self.rows = message["rows"]

@@ -4,8 +4,15 @@
  * No module, as a browser does not load those from disk.
  */
 
-if (location.protocol === "file:") handOver("http://localhost:8080/");
-else if (!able) {
+if (location.protocol === "file:") {
+  // Beside a page that is opened from disk ./run.sh says where its server is.
+  const told = document.createElement("script");
+  told.src = "logs/server.js";
+  told.onload = () => handOver(runningAt);
+  told.onerror = () => handOver("http://localhost:8080/");
+  document.head.append(told);
+}
+if (location.protocol !== "file:" && !able) {
   tell("refused", "cannot work here", "");
   document.querySelector("#progress").textContent =
     "This page needs WebAssembly and WebSocket: use a browser that has them, or allow them.";

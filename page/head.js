@@ -16,6 +16,8 @@ function write(selector, text) {
 
 function show(state, text, reason = "") {
   document.querySelector("#state").dataset.state = state;
+  const table = history ?? server.status?.table;
+  write("title", table ? `${table} – ${text}` : TITLE);
   write("#state", text);
   write("#reason", reason);
   document.querySelector("#reason").title = reason;
@@ -24,20 +26,21 @@ function show(state, text, reason = "") {
 /** Say, where the rows will be, what the visitor waits for. */
 export const progress = (text) => write("#progress", text);
 
-function age(milliseconds) {
+function span(milliseconds) {
   const seconds = Math.max(0, milliseconds / 1000);
-  if (seconds < 10) return `${seconds.toFixed(1)} s ago`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const units = { days: 86400, h: 3600, min: 60, s: 1 };
   const unit = Object.keys(units).find((name) => seconds >= 2 * units[name]);
-  return `${Math.floor(seconds / units[unit]).toLocaleString("en")} ${unit} ago`;
+  return `${Math.floor(seconds / units[unit]).toLocaleString("en")} ${unit}`;
 }
+
+const age = (milliseconds) => `${span(milliseconds)} ago`;
 
 let history = null;
 
 /** Say that a table of History is what is on the screen; null for Live. */
 export function showing(table) {
   history = table;
-  write("title", table ? `${table} – history` : TITLE);
   drawn();
 }
 
@@ -59,7 +62,7 @@ function draw(replica) {
   else if (history) show("history", "history");
   else if (heard === null && performance.now() - lost > 500) show("reconnecting", "reconnecting", problem);
   else if (old > STILL_LIVE && !status.rows_per_second) show("idle", "live, no new rows");
-  else show("live", "live");
+  else show("live", "live", status.ahead ? `the newest row is ${span(status.ahead)} ahead of the server's clock` : "");
 }
 
 /** Keep the head line true. `replica()` is what the page has of the table: a replica, or null while there is none. */

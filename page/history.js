@@ -1,11 +1,19 @@
 /** History: whole tables, of which TDengine is asked for what is on the screen, and their ready-made views. */
 
+import { withDashboard } from "./dashboards.js";
+import { changed } from "./panels.js";
 import { fits, lengthOf, titleOf, UNITS, unitOf } from "./ranges.js";
 import { columnsOf } from "./replication.js";
-import { BLANK, clock, columnsToDraw } from "./views.js";
+import { inWords } from "./selection.js";
+import { valuesIn } from "./values.js";
+import { clock, columnsToDraw } from "./views.js";
+import { drawn } from "./webgl.js";
 
 /** What a table of History has besides its own columns: its time, cut to the unit. */
 const by = (time, unit) => `${time} by ${unit}`;
+const TIMED = ["Dashboard", "Candles", "Lines"]; // the views that cut time
+const LINES = 13; // that are told apart
+const MOST_DRAWN = 20_000; // rows of one answer of history (history/limits.py)
 const LONG = 7 * 864e5; // milliseconds: of a longer range, rows may fill but a part
 
 /** A table of History over a time range, { table, range }, as `offerViews()` shows it, asked over a connection. */
@@ -13,41 +21,55 @@ export async function historyTable(asked, to) {
   const table = await asked.client.open_table(to.table);
   const columns = await columnsOf(table);
   const split = ownColumns(columns);
-  let [grouped, long] = [null, null];
-  const length = async () => (lengthOf(to.range) > LONG ? (long ??= spanOf(table, split.time)) : lengthOf(to.range));
-  const make = async (name) => {
-    if (name === "Rows") return historyViews(split)[0].config;
-    const unit = ["Candles", "Lines"].includes(name) ? unitOf(await length()) : undefined;
+  let [grouped, known] = [null, null];
+  const ends = () => (known ??= endsIn(table, split.time));
+  const length = async () => (lengthOf(to.range) > LONG ? await ends().then(([from, to]) => to - from) : lengthOf(to.range));
+  const make = async (name, filters) => {
+    if (name === "Rows") return historyViews(split).Rows;
+    const unit = TIMED.includes(name) ? unitOf(await length()) : undefined;
     grouped ??= await groupsOf(asked, table, split.own);
-    const one =
-      grouped.length && ["Candles", "Lines"].includes(name) ? await oneOf(table, split.time, grouped[0]) : null;
-    return historyViews(split, unit, grouped, one).find((made) => made.name === name).config;
+    const free = grouped.length && !filters.some(([column]) => column === grouped[0]);
+    const values = free && TIMED.includes(name) ? await someOf(table, split.time, grouped[0]) : [];
+    return historyViews(split, unit, grouped, values)[name] ?? historyViews(split).Rows;
   };
   return {
-    table,
-    columns,
-    names: historyViews(split).map((made) => made.name),
-    make,
-    fit: (view, made) => fitted(view, made, split.time, length),
-    settings: { table: to.table, title: `${to.table}: ${titleOf(to.range)}` },
+    ...{ columns, make },
+    names: drawn(historyViews(split, undefined, columnsToDraw(split.own).texts.slice(0, 2))),
+    fit: (view, made) => changed(view, (config) => fitted(config, made, split.time, length)),
+    tableName: async () => to.table,
+    about: (config) => aboutRows(config, to, split.time),
+    pickable: columnsToDraw(split.own).texts,
+    valuesOf: (column) => valuesIn(table, column),
+    size: () => table.size(),
+    ends,
     link: { history: to },
     rest: asked.rest,
     remote: true,
   };
 }
 
-/** How many milliseconds lie between the first row and the last. */
-async function spanOf(table, time) {
+/** What the title of a panel says of its rows: which are filtered, of which table and range, and how time is cut. */
+function aboutRows({ plugin = "Datagrid", filter = [], group_by = [], title }, { table, range }, time) {
+  const unit = UNITS.find((each) => group_by.includes(by(time, each)));
+  const filtered = filter.filter(([, op]) => ["==", "in"].includes(op)).map(inWords);
+  const rows = title ? titleOf(range) : `${table}: ${titleOf(range)}`;
+  const zone = ["hour", "6 hours", "day"].includes(unit) ? " of TDengine's zone" : "";
+  const cut = plugin === "Datagrid" || group_by.length ? "" : `, at most the newest ${MOST_DRAWN.toLocaleString("en")}`;
+  return [...filtered, rows + (unit ? ` by ${unit}${zone}` : "") + cut].join(", ");
+}
+
+/** The times of the first row and the last. */
+async function endsIn(table, time) {
   const ends = [];
   for (const order of ["asc", "desc"]) {
     const view = await table.view({ columns: [time], sort: [[time, order]] });
     ends.push((await view.to_columns({ start_row: 0, end_row: 1 }))[time][0] ?? 0);
     await view.delete();
   }
-  return ends[1] - ends[0];
+  return ends;
 }
 
-/** A view that may be of another time range: cut as a ready-made one is, or if it is the visitor's, if it has to be. */
+/** A panel that may be of another time range: cut as a ready-made one is, or if it is the visitor's, if it has to be. */
 async function fitted(view, made, time, length) {
   const cut = (name) => UNITS.find((unit) => name === by(time, unit));
   if (!view.group_by?.some(cut)) return view;
@@ -56,12 +78,12 @@ async function fitted(view, made, time, length) {
   return { ...view, group_by: view.group_by.map(fit) };
 }
 
-/** A value of the column, among those of the newest rows: the first in the alphabet, so that it is mostly the same. */
-async function oneOf(table, time, column) {
+/** The values of the column that the newest rows have, in the order of the alphabet, so that they are mostly the same. */
+async function someOf(table, time, column) {
   const view = await table.view({ columns: [column], sort: [[time, "desc"]] });
-  const found = (await view.to_columns({ start_row: 0, end_row: 200 }))[column];
+  const found = (await view.to_columns({ start_row: 0, end_row: 1000 }))[column];
   await view.delete();
-  return found.filter((value) => value !== null).sort()[0] ?? null;
+  return [...new Set(found)].filter((value) => value !== null).sort();
 }
 
 /** The first two text columns that TDengine can group by: of some it cannot, JSON say. */
@@ -89,41 +111,42 @@ function ownColumns(columns) {
 }
 
 /**
- * The ready-made views of a whole table, as `liveViews()`, of what TDengine can compute: no expressions, no split.
+ * The ready-made views of a whole table, as `liveViews()`, of what TDengine can compute: no expressions.
  * `own` are its columns, and `time` names the one that is its time. `unit` is what time is cut to ("minute"); `groups`
- * are those of its text columns that it can be grouped by, and `one` is a value of the first of them.
+ * are those of its text columns that it can be grouped by, and `values` are some of the first of them, where none of it
+ * is selected: candles are drawn of one, lines of as many as can be told apart.
  */
-function historyViews({ time, own }, unit, groups = [], one = null) {
+function historyViews({ time, own }, unit, groups = [], values = []) {
   const { texts, numbers, weight, level, size, colour, sums, prices } = columnsToDraw(own);
-  const only = one === null ? [] : [[groups[0], "==", one]];
-  const found = [];
-  const add = (name, config) => found.push({ name, config: { ...BLANK, ...config } });
+  const only = (count) => (values.length > count ? [[groups[0], "in", values.slice(0, count)]] : []);
+  const found = {};
 
-  add("Rows", {
+  found.Rows = {
     columns: own.map(([name]) => name),
     sort: [[time, "desc"]],
     columns_config: { [time]: clock(3, true) },
-  });
+  };
   if (texts.length) {
     const columns = [...numbers.slice(0, 8), time];
-    add("Pivot", { group_by: groups, columns, aggregates: { ...sums, [time]: "last" } });
+    found.Pivot = { group_by: groups, columns, aggregates: { ...sums, [time]: "last" } };
   }
   if (prices) {
-    add("Candles", {
+    found.Candles = {
       plugin: "Candlestick",
       group_by: [by(time, unit)],
       columns: ["open", "close", "high", "low"],
       aggregates: { open: "first", close: "last", high: "max", low: "min" },
-      filter: only,
-    });
+      filter: only(1),
+    };
   }
   if (texts.length && size) {
     const columns = colour ? [size, colour] : [size];
-    add("Treemap", { plugin: "Treemap", group_by: groups, columns, aggregates: sums });
+    found.Treemap = { plugin: "Treemap", group_by: groups, columns, aggregates: sums };
   }
   if (numbers.length) {
     const columns = [level ?? weight];
-    add("Lines", { plugin: "Y Line", group_by: [by(time, unit)], columns, aggregates: sums, filter: only });
+    const split_by = groups.slice(0, 1);
+    found.Lines = { plugin: "Y Line", group_by: [by(time, unit)], split_by, columns, aggregates: sums, filter: only(LINES) };
   }
-  return found;
+  return withDashboard(found, own, groups);
 }

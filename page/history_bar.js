@@ -1,5 +1,6 @@
 /** The bar of History: its tables, its time ranges, and for how long TDengine has been asked. */
 
+import { timeAxis } from "./brush.js";
 import { memoryOfTab } from "./memory.js";
 import { note } from "./note.js";
 import { endsOf, isNamed, RANGES, spanOf } from "./ranges.js";
@@ -17,7 +18,7 @@ const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 600
  *
  * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `offer(names)`, which
  * lists the tables; and `tell(asking, otherwise)`, which says for how many milliseconds TDengine has been asked, where
- * those are many, or otherwise something else; and `asOf(range, time)`, when what was asked for then begins and ends.
+ * those are many, or otherwise something else; and `asOf(range, time, ends)`, when what was asked for then begins and ends; of all rows that are `ends`.
  */
 export function historyBar(chosen, cancelled, refresh) {
   const find = (selector) => document.querySelector(selector);
@@ -34,6 +35,7 @@ export function historyBar(chosen, cancelled, refresh) {
       each.setAttribute("aria-pressed", pressed);
       if (!each.value) between.hidden = !pressed;
     }
+    if (!custom && !isNamed(at.range)) fill(at.range);
   }
 
   function offer(names) {
@@ -46,15 +48,23 @@ export function historyBar(chosen, cancelled, refresh) {
     find("#cancel").hidden = !slow;
   }
 
-  function asOf(range, time) {
+  const showAxis = timeAxis((from, to) => choose(`${from}-${to}`));
+
+  function asOf(range, time, ends = null) {
+    showAxis(range === "all" ? ends : endsOf(range, time));
     find("#span").textContent = `${spanOf(range, time)}, as of ${new Date(time).toLocaleTimeString()}`;
+  }
+
+  /** Have the inputs say when a range begins and ends. */
+  function fill(range) {
+    const [from, to] = endsOf(range, serverNow());
+    [between.elements.from.value, between.elements.to.value] = [local(from), local(to)];
   }
 
   /** Let the visitor say when a range begins and ends. */
   function openBetween() {
     custom = true;
-    const [from, to] = endsOf(shown.range, serverNow());
-    [between.elements.from.value, between.elements.to.value] = [local(from), local(to)];
+    fill(shown.range);
     draw(shown);
   }
 

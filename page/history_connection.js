@@ -4,7 +4,8 @@ import { connect } from "./connection.js";
 import { answer, isAnswered, lastAnswer, madeAnew, mayFail, request, viewOf } from "./messages.js";
 import { sleep } from "./waiting.js";
 
-const RENEWAL = [2 ** 32 - 2, 2 ** 32 - 1]; // the numbers of the requests that are not the viewer's
+const LAST = 2 ** 32 - 1; // the greatest number of a request
+const isRenewal = (id) => id > LAST - 1000; // those that are not the viewer's
 const PAUSE = 150; // milliseconds: questions that follow each other sooner belong together
 
 /**
@@ -16,7 +17,7 @@ export async function connectToHistory(range, failed) {
   const views = new Map(); // the requests that made the views that there are, by their name
   let [since, idle, gone] = [null, performance.now(), null];
   const resting = () => !open.size && performance.now() - idle > PAUSE;
-  const end = (asked) => !RENEWAL.includes(asked.id) && connection.client.handle_response(lastAnswer(asked, gone));
+  const end = (asked) => !isRenewal(asked.id) && connection.client.handle_response(lastAnswer(asked, gone));
   const connection = await connect(`history?range=${range}`, {
     sent(bytes) {
       const [asked, view] = [request(bytes), viewOf(bytes)];
@@ -35,7 +36,7 @@ export async function connectToHistory(range, failed) {
       if (failure) failed(error);
       idle = performance.now();
       if (!failure) open.delete(id);
-      return !failure && !RENEWAL.includes(id);
+      return !failure && !isRenewal(id);
     },
   });
   const found = {
@@ -53,15 +54,15 @@ export async function connectToHistory(range, failed) {
       if (gone) throw new Error(gone);
     },
     /**
-     * Have the view that was made last made anew, over the time range as it is now. What is asked of it from then on is
-     * answered by that. Returns whether there is a view.
+     * Have all views made anew, over the time range as it is now. What is asked of them from then on is answered by
+     * that. Returns whether there are any.
      */
     async renew() {
-      const made = [...views.values()].at(-1);
-      if (made) madeAnew(made, RENEWAL).forEach(connection.send);
-      while (!gone && RENEWAL.some((id) => open.has(id))) await sleep(20);
+      const made = [...views.values()];
+      made.forEach((bytes, at) => madeAnew(bytes, [LAST - 2 * at - 1, LAST - 2 * at]).forEach(connection.send));
+      while (!gone && [...open.keys()].some(isRenewal)) await sleep(20);
       if (gone) throw new Error(gone);
-      return made !== undefined;
+      return made.length > 0;
     },
     drop(why) {
       if (gone) return;

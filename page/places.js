@@ -8,6 +8,8 @@ import { connectToHistory } from "./history_connection.js";
 import { historyTable } from "./history.js";
 import { calm } from "./motion.js";
 import { note } from "./note.js";
+import { askForViews } from "./own_views.js";
+import { redraw } from "./panels.js";
 import { isRange } from "./ranges.js";
 import { server, serverNow } from "./status.js";
 import { theme } from "./theme.js";
@@ -29,6 +31,7 @@ const isAway = (text) =>
  */
 export async function browse(viewer, live) {
   while (!server.status) await sleep(50);
+  await askForViews();
   viewer.classList.add("shown");
   progress("");
   calm(viewer);
@@ -81,18 +84,19 @@ export async function browse(viewer, live) {
     }
     bar.draw(to);
     const asked = serverNow();
-    const { table, ...offered } = await historyTable(connection, to);
+    const { size, ends, ...offered } = await historyTable(connection, to);
     if (turn !== turns) return;
     await viewer.eject(); // or it goes on with the table of the same name that it had
     await viewer.load(client);
+    await viewer.resetThemes([theme()]);
     if (turn !== turns) return;
-    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, begin, named: naming(turn), ...offered });
+    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, full: `${database}.${to.table}`, begin, named: naming(turn), ...offered });
     await offering.ready;
     if (turn !== turns) return;
-    opened = table;
+    opened = { size, ends };
     [stale, pause] = ["", SOON];
-    if (offering.shown) bar.asOf(to.range, asked);
-    if ((await table.size()) === 0 && turn === turns) said = EMPTY;
+    if (offering.shown) bar.asOf(to.range, asked, to.range === "all" ? await ends() : null);
+    if ((await size()) === 0 && turn === turns) said = EMPTY;
   }
 
   /** Have the address name the view that is chosen, so that Back leads to the one before if the visitor chose both. */
@@ -106,6 +110,7 @@ export async function browse(viewer, live) {
   async function openLive(begin, turn) {
     await viewer.eject();
     await live.load();
+    await viewer.resetThemes([theme()]);
     if (turn !== turns) return;
     offering = live.restore(begin, naming(turn));
     await offering.ready;
@@ -194,7 +199,8 @@ export async function browse(viewer, live) {
   /** What an export is of: the rows of what is shown, all columns where that has groups instead. */
   async function exported() {
     if (at === null || !offering?.shown) return null;
-    const { columns, filter, sort, group_by } = await viewer.save();
+    const { columns, filter: own, sort, group_by } = await viewer.save();
+    const filter = [...own, ...offering.selected];
     const rows = { columns: columns.filter((name) => name !== null), filter, sort };
     return { ...at, view: group_by.length ? { filter } : rows };
   }
@@ -211,9 +217,9 @@ export async function browse(viewer, live) {
       await offering.settled();
       const now = serverNow();
       if (turn !== turns || !offering?.shown || !(await asked.renew())) return false;
-      await viewer.restore({});
+      await redraw(viewer);
       if (turn !== turns) return false;
-      bar.asOf(at.range, now);
+      bar.asOf(at.range, now, at.range === "all" ? await opened.ends() : null);
       said = (await opened.size()) === 0 ? EMPTY : "";
       return true;
     } catch {
@@ -239,7 +245,7 @@ export async function browse(viewer, live) {
   /** Where the address leads; the view that it asks for goes with it. */
   function start() {
     const [link, place] = [linked(), placed()];
-    const begin = link ? { name: link.name, view: link.view, whose: "in the link" } : place && { name: place.view };
+    const begin = link ? { ...link, whose: "in the link" } : place && { name: place.view };
     return go(placeOf(link ? link.history : place), begin, null, false);
   }
 

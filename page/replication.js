@@ -44,17 +44,45 @@ export class Updates {
   }
 }
 
+/** Why the server closes the connections where its table has taken in too much text, which its engine never lets go. */
+const ANEW = "the table begins anew";
+
 /**
- * Give a replica, whose columns are `columns`, the rows that the server has now, which may be others than before the
- * connection was lost, and let it follow.
+ * Have a replica, whose columns are `columns`, hold the rows that the server has now, which may be others than before
+ * the connection was lost, and follow. Returns it, or another one, made by `engine`, where the text that it has taken in
+ * would be kept for ever; `viewer` shows that instead.
  */
-export async function refill(replica, columns, source) {
+export async function refill(viewer, engine, replica, columns, source) {
   const { rows, count, limit, updates } = source;
   if (JSON.stringify(columns) !== JSON.stringify(source.columns)) {
     location.reload(); // the table has other columns now
     await new Promise(() => {});
   }
+  if (connection.problem === ANEW) return another(viewer, engine, replica, source);
   // update() of a full table overwrites all its rows, and unlike replace() leaks nothing.
   await (count === limit ? replica.update(rows) : replica.replace(rows));
   updates.follow(replica);
+  return replica;
+}
+
+/** Make another replica of the same rows, and have all panels show that. */
+async function another(viewer, engine, replica, { name, rows, limit, updates }) {
+  connection.problem = "";
+  const old = await replica.get_name();
+  const table = old === name ? `${name} ` : name;
+  const fresh = await engine.table(rows, { name: table, limit });
+  try {
+    for (const panel of viewer.getPanelNames()) {
+      const shown = await viewer.save({ panel }).catch(() => null); // null of one that is on its way out
+      if (shown?.table === old) await viewer.restore({ ...shown, table }, { panel });
+    }
+    await viewer.flush(); // or what draws the old one would fail
+  } catch (error) {
+    await fresh.delete({ lazy: true });
+    connection.problem = ANEW;
+    throw error;
+  }
+  updates.follow(fresh);
+  await replica.delete({ lazy: true });
+  return fresh;
 }

@@ -22,7 +22,7 @@ export async function watchStatus(size, known) {
     await seen();
     try {
       const rows = await size();
-      const answer = await fetch("status", { signal: AbortSignal.timeout(1500) });
+      const answer = await fetch("status?quiet", { signal: AbortSignal.timeout(1500) });
       server.refused = [401, 403].includes(answer.status);
       const status = server.refused ? null : await answer.json();
       if (status && !server.answers) wake();

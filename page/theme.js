@@ -14,11 +14,13 @@ export const theme = () => THEMES[memory.get("theme") ?? (dark.matches ? "dark" 
 async function apply() {
   const chosen = memory.get("theme");
   document.documentElement.dataset.theme = chosen ?? "auto";
-  button.textContent = { light: "Light", dark: "Dark" }[chosen] ?? "Auto";
+  button.textContent = `Colours: ${chosen ?? "auto"}`;
   viewer.setAttribute("theme", theme());
   if (!viewer.matches(".shown")) return; // Perspective has nothing loaded yet, and takes them when it has.
   await viewer.resetThemes([theme()]); // this page has a switch of its own for them
-  await viewer.restore({ theme: theme() });
+  const saved = await viewer.saveWorkspace();
+  for (const panel of Object.values(saved.panels)) panel.theme = theme();
+  await viewer.restoreWorkspace(saved);
 }
 
 button.addEventListener("click", () => {

@@ -3,27 +3,28 @@
 import { share } from "./address_bar.js";
 import { memory } from "./memory.js";
 import { note } from "./note.js";
-import { theme } from "./theme.js";
-import { BLANK, canonical, kept, missing } from "./views.js";
-
-/** That a view names columns which the table does not have, or is no view at all. */
-class Unfit extends Error {}
+import { ownViews } from "./own_views.js";
+import { canonical, checked, filter, narrow, show, shownBy, Unfit } from "./panels.js";
+import { offerSelection } from "./selection.js";
 
 /**
  * Offer the ready-made views called `names` of a table whose columns are `columns`, and show the one that `begin` names
  * ({ name, view, whose }, where `view` may be null), else the one that was shown last time, else the first.
  *
- * `make(name)` makes a ready-made one, and `fit(view, made)` has one that was shown before fit these rows. `of` names the table in the
- * browser's memory, `settings` go into every view, and `link` into links to them. Where rows are asked for over a
- * connection (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the visitor
- * changed in the viewer is drawn, and fails if it will not be. `named(name)` is told which view is chosen.
+ * `make(name, filters)` makes a ready-made one of what is selected, and `fit(view, made)` has one that was shown before
+ * fit these rows. `of` names the table in the browser's memory, `full` is its name with
+ * the database's, `tableName()` resolves to the viewer's; `about(config)` is what the
+ * title of a panel says of its rows, `pickable` and `valuesOf` are what can be selected by hand, and `link` goes into
+ * links to views. Where rows are asked for over a connection (`remote`), that one could not be shown says nothing about
+ * the view; `rest()` waits until what the visitor changed in the viewer is drawn, and fails if it will not be.
+ * `named(name)` is told which view is chosen.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
  * was, or null, and whether it is ready-made (`made`); `settled()`, which resolves when what was
  * chosen is shown; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
-  const { viewer, columns, of, settings, names, make, begin = null, link = {} } = options;
+  const { viewer, columns, of, full, tableName, about, names, make, pickable, valuesOf, begin = null, link = {} } = options;
   const { fit = (view) => view, remote = false, rest = async () => {}, named = () => {} } = options;
   const leaving = new AbortController();
   const { signal } = leaving;
@@ -31,9 +32,13 @@ export function offerViews(options) {
   const mine = { changed: {}, ...memory.get(key) };
   const [nav, resetButton, shareButton] = ["nav", "#reset", "#share"].map((each) => document.querySelector(each));
   let [current, shared, applied, shown, timer] = [null, false, null, null, null];
+  let readyMade = null; // the view as it was made
   let [busy, keeping] = [Promise.resolve(), Promise.resolve()];
 
+  const all = () => [...names, ...own.names()];
+
   function mark() {
+    own.choose(current);
     for (const button of nav.children) {
       button.setAttribute("aria-pressed", button.value === current);
       button.classList.toggle("changed", button.value in mine.changed || (shared && button.value === current));
@@ -42,33 +47,63 @@ export function offerViews(options) {
     if (!shared) named(current);
   }
 
+  /** Keep what is chosen, and how that view is changed; what other tabs have changed of other views stays. */
   function remember() {
-    if (!shared) memory.set(key, { ...mine, current });
+    if (!shared) {
+      const { changed = {} } = memory.get(key) ?? {};
+      const { [current]: _, ...others } = changed;
+      const own = current in mine.changed ? { [current]: mine.changed[current] } : {};
+      memory.set(key, { changed: { ...others, ...own }, current });
+    }
     mark();
   }
 
+  const own = ownViews({
+    ...{ of, columns, table: full, reserved: names },
+    view: async () => ({ name: current, view: await shownBy(viewer, await tableName()) }),
+    changed(name) {
+      delete mine.changed[current];
+      delete mine.changed[name];
+      buttons();
+      open(name ?? names[0]);
+    },
+  });
+  const selection = offerSelection({
+    ...{ viewer, of, columns, pickable, valuesOf, begin: begin?.selection },
+    changed: () => queue(narrowed),
+  });
+  const isMade = () => !shared && !(current in mine.changed);
+
+  /** Show what is shown of what is selected; a ready-made view may be another one then. */
+  async function narrowed() {
+    const found = isMade() ? (own.get(current) ?? (await make(current, selection.filters))) : null;
+    if (found && canonical(found) !== readyMade) return choose(current, null, "", true);
+    await filter(viewer, { about: told, filters: selection.filters });
+    took(await shownBy(viewer, await tableName()));
+  }
+
+  /** Show the view that is shown with other room. */
+  function reshow() {
+    select(current, isMade() ? null : applied && JSON.parse(applied), "that was shown", isMade(), shared);
+  }
+
+  /** What the title of a panel says of its rows: those that are selected, unless it selects itself. */
+  const told = (config, selects) => [selects ? "" : selection.words, about(config)].filter(Boolean).join(", ");
+
   async function apply(view, made) {
-    if (!view.columns) throw new Unfit("it is none");
-    const absent = missing(view, columns);
-    if (absent.length) throw new Unfit(`the table has no ${absent.join(", ")}`);
-    view = await fit(view, made);
-    const { columns_config = {}, plugin_config = {} } = view;
-    await viewer.restore({ ...BLANK, ...view, ...settings, theme: theme(), columns_config: null });
-    if (Object.keys(columns_config).length) {
-      await viewer.restore({ columns_config, plugin_config }); // only now are the columns known that it is about
-    }
-    took(kept(await viewer.save()));
+    view = await fit(checked(view, columns), made);
+    await show(viewer, view, { table: await tableName(), about: told, filters: selection.filters });
+    took(await shownBy(viewer, await tableName()));
   }
 
   /** This is what the viewer shows now. */
   function took(view) {
     applied = canonical(view);
-    const made = !shared && !(current in mine.changed);
-    shown = { name: current, view, made, whose: shared ? "in the link" : "that was shown" };
+    shown = { name: current, view, made: isMade(), whose: shared ? "in the link" : "that was shown" };
   }
 
-  async function choose(name, view, whose, made = false) {
-    [current, shared] = [name, whose === "in the link"];
+  async function choose(name, view, whose, made = false, foreign = whose === "in the link") {
+    [current, shared] = [name, foreign];
     remember();
     try {
       if (view) await apply(view, made);
@@ -78,28 +113,39 @@ export function offerViews(options) {
       if (!shared) delete mine.changed[name];
       [view, shared] = [null, false];
     }
-    if (!view) await apply(await make(name), true);
+    if (!view) {
+      const found = own.get(name) ?? (await make(name, selection.filters));
+      readyMade = canonical(found);
+      await apply(found, true);
+    }
     remember();
   }
 
-  function select(...what) {
+  const select = (...what) => queue(() => choose(...what));
+
+  function queue(work) {
     nav.setAttribute("aria-busy", true);
     const turn = busy
-      .then(() => choose(...what))
+      .then(work)
       .catch((error) => signal.aborted || note(`This view cannot be shown: ${error.message}.`))
       .then(() => busy === turn && !signal.aborted && nav.setAttribute("aria-busy", false));
     return (busy = turn);
   }
 
-  const open = (name) => select(name, mine.changed[name], "that you kept");
+  const open = (name) => {
+    mine.changed = memory.get(key)?.changed ?? mine.changed;
+    return select(name, mine.changed[name], "that you kept");
+  };
 
   /** Keep what the visitor has changed in the viewer, once it has come to rest. */
   async function keep() {
     timer = null;
-    await busy;
+    const at = busy;
+    await at;
     try {
       await rest();
-      const view = kept(await viewer.save());
+      const view = await shownBy(viewer, await tableName());
+      if (at !== busy) return keep(); // something else is shown by now
       if (canonical(view) === applied) return;
       shared = false;
       mine.changed[current] = view;
@@ -119,14 +165,16 @@ export function offerViews(options) {
     return element;
   }
 
-  nav.replaceChildren(...names.map(button));
+  const buttons = () => nav.replaceChildren(...all().map(button));
+  buttons();
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
   on(document, "keydown", (event) => {
     const at = event.composedPath()[0];
     const typing = at.isContentEditable || /^(input|textarea|select)$/i.test(at.tagName);
-    const name = names[event.key - 1];
+    const name = all()[event.key - 1];
     if (name && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) open(name);
   });
+  on(narrow, "change", reshow);
   on(resetButton, "click", () => {
     delete mine.changed[current];
     shared = false;
@@ -135,30 +183,40 @@ export function offerViews(options) {
   });
   shareButton.disabled = false;
   on(shareButton, "click", async () => {
-    const copied = await share({ name: current, view: kept(await viewer.save()), ...link });
+    const view = isMade() ? null : await shownBy(viewer, await tableName());
+    const copied = await share({ name: current, view, selection: selection.filters, ...link });
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });
-  on(viewer, "perspective-config-update", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => (keeping = keep()), 200);
-  });
+  // Of a divider that is dragged the viewer tells nothing, and it takes its time.
+  const pauses = { "perspective-config-update": 200, "perspective-layout-update": 200, pointerup: 600 };
+  for (const [type, pause] of Object.entries(pauses)) {
+    on(viewer, type, () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => (keeping = keep()), pause);
+    });
+  }
 
   async function leave() {
     leaving.abort();
+    selection.leave();
+    own.leave();
     clearTimeout(timer);
     await busy;
     await (timer === null ? keeping : keep());
   }
 
-  const name = names.find((known) => known === (begin ?? mine).name) ?? names.find((known) => known === mine.current);
-  const first = name ?? names[0];
-  const ready = select(first, begin?.view ?? mine.changed[first], ...(begin?.view ? [begin.whose, begin.made] : ["that you kept"]));
+  const first = [(begin ?? mine).name, mine.current].find((known) => all().includes(known)) ?? names[0];
+  const kept = begin?.whose === "in the link" ? null : mine.changed[first];
+  const ready = select(first, begin?.view ?? kept, ...(begin?.view ? [begin.whose, begin.made] : ["that you kept"]));
   return {
     ready,
     leave,
     settled: () => busy,
     get shown() {
       return shown;
+    },
+    get selected() {
+      return selection.filters;
     },
   };
 }

@@ -1,23 +1,8 @@
 /**
- * What views are made of. A view is what `viewer.restore()` takes; it is made from a table's columns in their order,
- * [[name, type], ...], types as Perspective names them.
+ * What views are made of: a table's columns in their order, [[name, type], ...], types as Perspective names them.
  */
 
 const TOTALLED = /^(volume|amount|count|quantity|qty|size|total)$/i;
-
-/** All that a view may set: one that is restored begins with these, or it would keep parts of the one before. */
-export const BLANK = {
-  plugin: "Datagrid",
-  group_by: [],
-  split_by: [],
-  sort: [],
-  filter: [],
-  expressions: {},
-  aggregates: {},
-  columns_config: {},
-  plugin_config: {},
-  group_rollup_mode: "rollup",
-};
 
 const NO_DATE = { year: "disabled", month: "disabled", day: "disabled" };
 
@@ -31,41 +16,52 @@ export const clock = (fraction, date = false) => ({
   },
 });
 
+/** A time as its date, for columns that hold dates. */
+export const date = {
+  date_format: {
+    ...{ format: "custom", year: "numeric", month: "2-digit", day: "2-digit" },
+    ...{ hour: "disabled", minute: "disabled", second: "disabled" },
+  },
+};
+
+/** Whether a time is midnight where the visitor is, or none. */
+export const isMidnight = (time) => time === null || (time % 1000 === 0 && /^00:00:00/.test(new Date(time).toTimeString()));
+
+/** A name that no column has, as this one or with underscores behind it. */
+export function free(name, columns) {
+  while (columns.some(([known]) => known === name)) name += "_";
+  return name;
+}
+
 /**
- * The names of the columns that there are to draw. Of the numbers, `weight` is one that is added up, `level` one that
+ * The names of the columns that there are to draw. `tags` are those of a super table's children: they group rows,
+ * numbers as well as texts, and are never added up; the children's own names, `tbname`, do so last. Of the numbers, `weight` is one that is added up, `level` one that
  * is averaged, `size` and `colour` are what a treemap draws, each undefined where there is none; `sums` is how each
  * number is aggregated, and `prices` whether there are those of candles.
  */
-export function columnsToDraw(columns) {
+export function columnsToDraw(columns, tags = []) {
   const of = (...types) => columns.filter(([, type]) => types.includes(type)).map(([name]) => name);
-  const numbers = of("integer", "float");
+  const numbers = of("integer", "float").filter((name) => !tags.includes(name));
+  const tagged = tags.filter((name) => columns.some(([known]) => known === name));
+  const [child] = tagged.length ? ["tbname"] : [];
+  const rank = (name) => (name === child ? 3 : !tagged.includes(name) ? 1 : of("string").includes(name) ? 0 : 2);
+  const texts = [...new Set([...of("string"), ...tagged])].sort((one, other) => rank(one) - rank(other));
   const weight = numbers.find((name) => TOTALLED.test(name));
   const level = ["close", "price", "value", ...numbers].find((name) => numbers.includes(name) && name !== weight);
   const [size, colour] = weight ? [weight, level] : numbers;
   const sums = Object.fromEntries(numbers.map((name) => [name, TOTALLED.test(name) ? "sum" : "avg"]));
   const prices = ["open", "high", "low", "close"].every((name) => numbers.includes(name));
-  return { texts: of("string"), times: of("datetime", "date"), numbers, weight, level, size, colour, sums, prices };
+  const times = of("datetime", "date");
+  return { texts, child, times, numbers, weight, level, size, colour, sums, prices };
 }
 
-/** The columns that a view names and the table does not have. Throws where it is no view at all. */
+/** What the title of candles says of their colours, which page.css gives them. */
+export const UP_AND_DOWN = ", green up, orange down";
+
+/** The columns that a panel names and the table does not have. Throws where it is no panel at all. */
 export function missing(view, columns) {
-  const { group_by = [], split_by = [], sort = [], filter = [], expressions = {} } = view;
-  const known = new Set([...columns.map(([name]) => name), ...Object.keys(expressions)]);
+  const { group_by = [], split_by = [], sort = [], filter = [], expressions = {}, windows = {} } = view;
+  const known = new Set([...columns.map(([name]) => name), ...Object.keys(expressions), ...Object.keys(windows)]);
   const named = [...view.columns, ...group_by, ...split_by, ...[...sort, ...filter].map(([name]) => name)];
   return [...new Set(named.filter((name) => name !== null && !known.has(name)))];
-}
-
-/** What of a saved view is worth keeping: neither the theme, which is the visitor's, nor what the table is called. */
-export function kept(saved) {
-  const { theme, table, title, version, settings, ...view } = saved;
-  return view;
-}
-
-/** A view as text that is the same for the same view: Perspective saves its parts in any order. */
-export function canonical(view) {
-  const sorted = (_, value) =>
-    value && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return JSON.stringify(view, sorted);
 }

@@ -1,23 +1,31 @@
 """What the producer has done so far: one line that is rewritten on a terminal, elsewhere a log line every 10 s."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Protocol
 
 from producing.outbox import Outbox
+from tdengine import telling
 
 log = logging.getLogger("producer")
 
 LOG_SECONDS = 10.0
 
 
+class Stream(Protocol):
+    """What is reported to."""
+
+    def isatty(self) -> bool: ...
+
+    def write(self, text: str, /) -> object: ...
+
+
 class Progress:
     """Reports on an outbox: rows that TDengine has confirmed, rows a second since the last report, time of a batch."""
 
     def __init__(
-        self, outbox: Outbox, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic
+        self, outbox: Outbox, stream: Stream = telling.stderr, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.outbox = outbox
         self.stream = stream
@@ -35,7 +43,6 @@ class Progress:
         line += f", {self.outbox.seconds * 1000:.1f} ms a batch"
         if self.stream.isatty():
             self.stream.write(f"\r{line}\x1b[K")
-            self.stream.flush()
         else:
             log.info(line)
 

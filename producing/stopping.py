@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
+from tdengine import telling
+
 GRACE_SECONDS = 0.8
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
@@ -55,7 +57,8 @@ def _watch(child: int) -> int:
     _, status = os.waitpid(child, 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
     if state == "killed":
-        print("stopped while TDengine did not answer: the last batch may or may not be stored", file=sys.stderr)
+        telling.stderr.write("stopped while TDengine did not answer: the last batch may or may not be stored\n")
+        telling.stderr.flush()
         return 0
     code = os.waitstatus_to_exitcode(status)
     # Ctrl-C reaches the child, too: what is passed on may find it done, its interpreter ending and its handlers gone.

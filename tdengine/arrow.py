@@ -1,6 +1,7 @@
 """TDengine's types as Arrow's, in which Perspective takes rows fastest and without loss."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -39,11 +40,29 @@ ARROW_TYPES: dict[str, tuple[pa.DataType, Callable[[Any], Any] | None]] = {
     "BLOB": (pa.string(), _hex),
     "DECIMAL": (pa.float64(), float),
 }
-"""TDengine's types: the Arrow type that holds each one whole, and how a value of taosws becomes one of it."""
+"""TDengine's types: the Arrow type of each one, in which only a DECIMAL is rounded, and how values become that."""
 
 
-def arrow_type(column: Column) -> tuple[pa.DataType, Callable[[Any], Any] | None]:
+EXACT = 2**53
+"""Beyond this a browser rounds whole numbers, as JavaScript has no others than doubles."""
+
+
+def may_be_long(column: Column) -> bool:
+    """Whether a column's numbers may have more digits than a browser keeps."""
+    return column.type in ("BIGINT", "BIGINT UNSIGNED") or column.type.startswith("DECIMAL")
+
+
+def is_long(value: Any) -> bool:
+    """Whether a number of such a column has more digits than a browser keeps."""
+    if isinstance(value, Decimal):
+        return value.is_finite() and Decimal(repr(float(value))) != value
+    return value is not None and abs(value) > EXACT
+
+
+def arrow_type(column: Column, as_text: bool = False) -> tuple[pa.DataType, Callable[[Any], Any] | None]:
     """The Arrow type of a column, and how its values become one of it. Raises TDengineError for an unknown type."""
+    if as_text and may_be_long(column):
+        return pa.string(), _text
     try:
         return ARROW_TYPES[column.type.partition("(")[0].strip()]
     except KeyError:

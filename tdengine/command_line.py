@@ -4,8 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from tdengine import telling
 from tdengine.errors import TDengineError
 
 
@@ -23,6 +25,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def folder(text: str) -> Path:
+    """Check a folder given on the command line. Raises argparse.ArgumentTypeError."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return Path(text)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with one line for a wrong option instead of the whole usage before it."""
 
@@ -35,5 +44,6 @@ def explained(main: Callable[[], int]) -> int:
     try:
         return main()
     except TDengineError as error:
-        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
+        telling.stderr.write(f"{os.path.basename(sys.argv[0])}: {error}\n")
+        telling.stderr.flush()
         return 1

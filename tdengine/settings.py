@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tdengine.command_line import port_number
+from tdengine.hosts import bracketed, hosts
 from tdengine.sql import quote
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the table is. Made from the command line by `settings`, which falls back on the environment."""
+    """Where the table is. Made from the command line by `settings`, which falls back on the environment.
+
+    `host` may be several, with commas between them.
+    """
 
     host: str
     port: int
@@ -20,9 +24,11 @@ class Settings:
     database: str
     table: str
     password: str = field(repr=False)
+    text: frozenset[str] = frozenset()
+    """The columns whose numbers are shown as text."""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{','.join(map(bracketed, self.host.split(',')))}:{self.port}"
 
     @property
     def full_name(self) -> str:
@@ -43,14 +49,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     def add(name: str, type_: Callable[[str], Any], default: str, what: str) -> None:
         variable = f"TAOS_{name.removeprefix('taos-').upper()}"
-        default, otherwise = os.environ.get(variable, default), default
+        default, otherwise = os.environ.get(variable) or default, default
         group.add_argument(f"--{name}", type=type_, default=default, help=f"{what} ({variable}, else {otherwise})")
 
-    add("taos-host", str, "localhost", "host")
+    add("taos-host", hosts, "localhost", "host, or several of a cluster's, with commas between them")
     add("taos-port", port_number, "6041", "port of taosAdapter, which speaks WebSocket")
     add("taos-user", str, "root", "user")
     add("database", identifier, "stocks", "database")
     add("table", identifier, "stocks_values", "table or super table")
+
+
+def add_text_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the columns whose numbers are shown as text."""
+    parser.add_argument(
+        "--text",
+        type=identifier,
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column whose numbers are shown as text, as they have too many digits for a browser",
+    )
 
 
 def settings(options: argparse.Namespace) -> Settings:
@@ -61,5 +79,6 @@ def settings(options: argparse.Namespace) -> Settings:
         user=options.taos_user,
         database=options.database,
         table=options.table,
-        password=os.environ.get("TAOS_PASSWORD", "taosdata"),
+        password=os.environ.get("TAOS_PASSWORD") or "taosdata",
+        text=frozenset(getattr(options, "text", ())),
     )

@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import taosws
 
-from tdengine.arrow import arrow_type, ipc_stream
+from tdengine.arrow import arrow_type, ipc_stream, is_long, may_be_long
 from tdengine.describing import TICKS_PER_SECOND, Column, describe, precision_of
+from tdengine.names import shown_names
 from tdengine.settings import Settings
 from tdengine.sql import quote
 
@@ -73,18 +74,51 @@ class Table:
         return itemgetter(*places)
 
     @cached_property
+    def names(self) -> list[str]:
+        """What the columns are shown as; `tbname`, which a super table's rows have besides, is called just that."""
+        return shown_names([column.name for column in self.columns], ["tbname"] if self.has_tags else [])
+
+    @property
+    def tags(self) -> list[str]:
+        """What a super table's tags are shown as."""
+        return [name for name, column in zip(self.names, self.columns, strict=True) if column.note == "TAG"]
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The columns that are shown under another name than their own, and under which."""
+        pairs = zip(self.columns, self.names, strict=True)
+        return {column.name: shown for column, shown in pairs if shown != column.name}
+
+    @cached_property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of the rows: no type of TDengine's loses anything in it but a time's digits below 1 ms."""
-        fields = [pa.field(column.name, arrow_type(column)[0]) for column in self.columns]
+        """The Arrow schema of the rows: no type of TDengine's loses anything in it but a time's digits below 1 ms.
+
+        (And a DECIMAL what a double has no digits for, unless it is shown as text.)
+        """
+        columns = zip(self.names, self.columns, strict=True)
+        fields = [pa.field(name, self.arrow(column)[0]) for name, column in columns]
         if self.has_tags:
             fields.append(pa.field("tbname", pa.string()))
         return pa.schema(fields)
+
+    def arrow(self, column: Column) -> tuple[pa.DataType, Callable[[Any], Any] | None]:
+        """The Arrow type of one of the columns, and how its values become one of it."""
+        return arrow_type(column, column.name in self.at.text)
+
+    def long(self, rows: Sequence[Row]) -> frozenset[str]:
+        """The columns in which rows have numbers with more digits than a browser keeps, and that are not text yet."""
+        places = [
+            place
+            for place, column in enumerate(self.columns)
+            if column.name not in self.at.text and may_be_long(column)
+        ]
+        return frozenset(self.columns[place].name for place in places if any(is_long(row[place]) for row in rows))
 
     def to_arrow(self, rows: Sequence[Row]) -> bytes:
         """Rows as one Arrow IPC stream, the form in which a Perspective table takes them fastest and without loss."""
         arrays = []
         for place, (field_, values) in enumerate(zip(self.schema, _transpose(rows, len(self.schema)), strict=True)):
-            convert = arrow_type(self.columns[place])[1] if place < len(self.columns) else None
+            convert = self.arrow(self.columns[place])[1] if place < len(self.columns) else None
             if pa.types.is_timestamp(field_.type):
                 ticks_per_ms = self.second // 1000
                 values = [None if value is None else value // ticks_per_ms for value in values]

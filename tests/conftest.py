@@ -1,5 +1,6 @@
 """What the tests share: parts of the demo that are ended with the test."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from parts import Part, free_port, get_json, sql
 from waiting import eventually
+
+# In the background of a script SIGINT is ignored, under nohup SIGHUP is, and so they would be by all that starts here.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 pytest_plugins = ["attacked"]
 

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOOLS = (
-    "bash cat chmod cp date dirname env grep gzip head id ln mkdir mv rm sleep tail tar uname wc"  # no docker, no curl
-).split()
+TOOLS = "bash cat chmod cp date dirname env grep gzip head id ln ls mkdir mv readlink rm".split()
+TOOLS += "sleep sort tail tar uname wc".split()
 
 
 @dataclass
@@ -100,7 +99,7 @@ def make_checkout(directory: Path, *files: str) -> Checkout:
         found = shutil.which(tool)
         assert found, f"these tests need {tool}"
         (tools / tool).symlink_to(found)
-    for name in files:
+    for name in ("scripts/begin.sh", *files):
         (path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, path / name)
     env = {"PATH": f"{stubs}:{tools}", "HOME": str(directory), "LC_ALL": "C"}

@@ -1,6 +1,7 @@
 """The house: what lies in the root, what each folder may import, and how large a file may grow."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from parts import ROOT
 DOOR = {
     *("README.md", "LICENSE", "SECURITY.md", "requirements.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
     *("install.sh", "docker.sh", "run.sh", "test.sh", "producer.py", "perspective_server.py", "index.html"),
+    *("Dockerfile", ".dockerignore", "compose.yaml"),  # which Docker looks for there
 }
 """All that lies in the root: the front door."""
 
@@ -51,11 +53,30 @@ def test_the_root_is_the_front_door() -> None:
     assert {name for name in tracked() if "/" not in name} == DOOR
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what a clone has is known to git alone")
+def test_a_clone_by_a_git_that_is_told_to_write_crlf_has_none(tmp_path: Path) -> None:
+    told = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf")
+    subprocess.run(["git", *told, "clone", "--quiet", "--depth=1", ROOT.as_uri(), tmp_path / "clone"], check=True)
+    for path in (tmp_path / "clone").rglob("*"):
+        if path.is_file() and ".git" not in path.parts and path.suffix not in (".png", ".jpg"):
+            assert b"\r\n" not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_imports_point_one_way(folder: str) -> None:
     ours = MAY_IMPORT.keys() | SCRIPTS
     for path in (ROOT / folder).rglob("*.py"):
         assert imported(path) & ours <= {folder, *MAY_IMPORT[folder]}, path
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_no_pattern_repeats_a_group_possessively(folder: str) -> None:
+    """Python before 3.11.5, as Debian 12 has it, goes too far there; (?>(...)*) says the same."""
+    for path in (ROOT / folder).rglob("*.py"):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        assert [
+            text for text in texts if isinstance(text, str) and re.search(r"\)([*+?]|\{[0-9,]+\})\+", text)
+        ] == [], path
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)

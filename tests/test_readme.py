@@ -75,17 +75,22 @@ def test_each_function_of_the_document_is_explained() -> None:
 
 
 def test_every_link_and_picture_leads_somewhere() -> None:
-    headings = re.findall(r"(?m)^#+ (.*)$", prose())
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert len(links) > 20
-    for link in links:
-        if link.startswith("#"):
-            assert link[1:] in anchors, link
-        elif not link.startswith("https://"):
-            assert (ROOT / link).is_file(), link
-    for link in re.findall(r"\]\(README\.md#([^)]+)\)", (ROOT / "SECURITY.md").read_text()):
-        assert link in anchors, link
+    found = 0
+    for page in (ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md")):
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            found += 1
+            if not link.startswith("https://"):
+                file, _, anchor = link.partition("#")
+                to = page.parent / file if file else page
+                assert to.is_file(), link
+                assert not anchor or anchor in anchors(to), link
+    assert found > 30
+
+
+def anchors(page: Path) -> set[str]:
+    """What links may name of a page: its headings."""
+    headings = re.findall(r"(?m)^#+ (.*)$", prose(page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_file_that_it_names_exists_or_is_made() -> None:
@@ -160,8 +165,8 @@ class Newcomer:
     Its ports are free ones: those of the README are written over in each command.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "a check out"
+    def __init__(self, directory: Path, name: str = "a check out") -> None:
+        self.path = directory / name
         shutil.copytree(ROOT, self.path, ignore=shutil.ignore_patterns("venv", ".*", "tests", "logs", "benchmarks"))
         home = directory / "home"
         home.mkdir()
@@ -182,8 +187,10 @@ class Newcomer:
         venv = self.path / "venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
         (packages,) = venv.glob("lib/python*/site-packages")
-        (real,) = Path(sys.prefix).glob("lib/python*/site-packages")
-        (packages / "real.pth").write_text(f"{real}\n")
+        real = [path for path in sys.path if path.endswith("site-packages")]
+        (packages / "real.pth").write_text("\n".join(real) + "\n")
+        (packages / "bare.pth").write_text("import bare\n")
+        shutil.copy(ROOT / "requirements/bare.py", packages)
         digest = sha256((self.path / "requirements/demo.lock").read_bytes()).hexdigest()
         stamp = f"{digest} {sys.version_info[0]}.{sys.version_info[1]} {venv}\n"
         (venv / ".installed-demo.lock").write_text(stamp)
@@ -203,11 +210,13 @@ class Newcomer:
         )
 
     @contextmanager
-    def running(self, command: str) -> Iterator[subprocess.Popen[str]]:
+    def running(
+        self, command: str, where: Path | None = None, number: signal.Signals = signal.SIGINT
+    ) -> Iterator[subprocess.Popen[str]]:
         """Run a command that does not end by itself, in a terminal of its own, and end it as Ctrl-C does."""
         with subprocess.Popen(
             ["bash", "-ec", self.on_free_ports(command)],
-            cwd=self.path,
+            cwd=where or self.path,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -217,9 +226,9 @@ class Newcomer:
         ) as process:
             try:
                 yield process
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(process.pid, number)
                 output, _ = process.communicate(timeout=10)
-                assert process.returncode in (0, -signal.SIGINT, 130), (command, process.returncode, output)
+                assert process.returncode in (0, -number, 128 + number), (command, process.returncode, output)
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -237,10 +246,36 @@ def newcomer(tmp_path: Path) -> Newcomer:
 QUICK_START, OWN_TABLE = blocks(README, "sh")[:2]
 
 
-def test_two_commands_lead_from_the_clone_to_the_live_page(newcomer: Newcomer) -> None:
+POLLUTED = {
+    **dict.fromkeys(("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET"), "/no/such/place"),
+    "PYTHONSAFEPATH": "1",
+    "PYTHONWARNINGS": "error",
+    "PIP_USER": "1",
+    "TAOS_HOST": "",
+    "TAOS_TABLE": "",
+}
+
+
+ELSEWHERE = ["bare", "polluted, through a link", """it's a "check out", in the background"""]
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_two_commands_lead_from_the_clone_to_the_live_page(tmp_path: Path, where: str) -> None:
     clone, run = QUICK_START.splitlines()
     assert clone == "git clone <this repository> && cd <its folder>"
-    with newcomer.running(run) as process:
+    newcomer = Newcomer(tmp_path, where)
+    folder, number = newcomer.path, signal.SIGINT
+    if where == "bare":
+        newcomer.env = {"PATH": "/usr/bin:/bin", "TAOS_PORT": str(newcomer.taos_port)}
+    if "polluted" in where:
+        newcomer.env |= POLLUTED
+    if "link" in where:
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        (folder / "run.sh").symlink_to(newcomer.path / "run.sh")
+    if "background" in where:
+        run, number = f"trap '' INT HUP\n{run}\n", signal.SIGTERM
+    with newcomer.running(run, folder, number) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("Live at"):

@@ -22,6 +22,7 @@ from tornado.http1connection import HTTP1Connection
 
 from tdengine.errors import TDengineError
 from web import tokens
+from web.addresses import in_link, is_loopback
 from web.origins import asked_over_tls, host_name
 
 log = logging.getLogger("perspective_server")
@@ -40,14 +41,6 @@ READ_SECONDS = 15.0
 
 FORGET_SECONDS = 600.0
 MAX_ADDRESSES = 10_000
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a listen address is reachable from this machine alone."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def is_ip(name: str) -> bool:
@@ -101,14 +94,8 @@ class Access:
 
     def url(self, address: str, port: int) -> str:
         """The address to open, with the token; if it is the user's own, with how to put it there."""
-        try:
-            unspecified = ipaddress.ip_address(address).is_unspecified
-        except ValueError:
-            unspecified = False
-        host = socket.gethostname() if unspecified else "localhost" if address == "127.0.0.1" else address
-        host = f"[{host}]" if ":" in host else host
         token = f"/?token={tokens.in_link(self.token, not self.shown)}" if self.token else ""
-        return f"http://{host}:{port}{token}"
+        return f"http://{in_link(address)}:{port}{token}"
 
     def answers_to(self, host: str) -> bool:
         """Whether a request with this `Host` header is meant for this server: ends DNS rebinding."""

@@ -90,8 +90,8 @@ def pushed_down(config: Message) -> str | None:
 
     What it asks for is looked at by history, which makes SQL of it, in a process of its own.
     """
-    if config.split_by or config.expressions or config.windows:
-        return "history has no expressions and no split: group by more columns instead"
+    if config.expressions or config.windows:
+        return "history has no expressions"
     return describable(config)
 
 

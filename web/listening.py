@@ -50,7 +50,8 @@ def listen(app: tornado.web.Application, port: int, address: str, seconds: float
     Who has not sent a header, or a body, whole after so many seconds is disconnected.
     """
     server = HTTPServer(app, idle_connection_timeout=seconds, body_timeout=seconds, max_body_size=MAX_BODY_BYTES)
-    return Listener(server, bind_sockets(port, address))
+    # Alone, :: would be the addresses of IPv6 only.
+    return Listener(server, bind_sockets(port, None if address == "::" else address))
 
 
 def descriptors() -> int:

@@ -50,7 +50,12 @@ class Status:
     rows_read: int = 0
     rows_per_second: float = 0.0
     newest: int | None = None
+    ahead: int = 0
+    """How many milliseconds the newest row is ahead of the clock, where that is by too much to be true."""
     viewers: int = 0
+    tags: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """The columns that are shown under another name than their own."""
     _logged: set[str] = field(default_factory=set)
     _rate: Rate = field(default_factory=Rate)
 
@@ -59,6 +64,7 @@ class Status:
         if message["kind"] == "failed":
             raise TDengineError(message["error"])
         if message["kind"] == "table":
+            self.renamed, self.tags = message["renamed"], message["tags"]
             return
         if (self.state == "waiting") != (message["kind"] == "waiting"):
             self._logged.clear()
@@ -67,7 +73,7 @@ class Status:
             self.rows_per_second = self._rate.clear()
         else:
             self.state, self.error = "live", None
-            self.rows, self.newest = message["rows"], message["newest"]
+            self.rows, self.newest, self.ahead = message["rows"], message["newest"], message["ahead"]
             self.rows_read += message["rows_read"]
             self.rows_per_second = round(self._rate.note(message["new"]), 1)
         self._log(self.state if self.error is None else f"waiting for TDengine: {self.error}")
@@ -86,13 +92,17 @@ class Status:
 
 
 class StatusHandler(Guarded):
-    """GET (or HEAD) of /status: 200 while the last poll succeeded, else 503, and JSON either way."""
+    """GET (or HEAD) of /status: 200 while the last poll succeeded, else 503, and JSON either way.
+
+    With `?quiet` it is 200 either way, for a page, whose console a browser would fill with errors otherwise.
+    """
 
     def initialize(self, status: Status) -> None:
         self.status = status
 
     def get(self) -> None:
-        self.set_status(200 if self.status.state == "live" else 503)
+        quiet = "quiet" in self.request.query_arguments or self.request.query == "quiet"
+        self.set_status(200 if quiet or self.status.state == "live" else 503)
         self.set_header("Cache-Control", "no-store")
         self.write(self.status.as_dict())
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import perspective
@@ -184,6 +184,27 @@ def test_groups_add_up_to_what_is_above_them(database: dict[str, Asked], data: s
                 assert (pivot[name][row] or 0) == pytest.approx(total), (name, pivot["__ROW_PATH__"][row])
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_stands_side_by_side_adds_up_to_its_row(database: dict[str, Asked], data: st.DataObject) -> None:
+    asked = database[data.draw(st.sampled_from(sorted(database)))]
+    names = st.sampled_from([*COLUMNS, "label", "tbname", "ts by second"])
+    group_by = data.draw(st.lists(names, max_size=2, unique=True))
+    split_by = data.draw(st.lists(names, min_size=1, max_size=2, unique=True))
+    view = {"group_by": group_by, "columns": ["id"], "aggregates": {"id": "count"}}
+    if not group_by:
+        view["group_rollup_mode"] = "total"
+    whole = asked.pivot("s", **view)
+    split = asked.pivot("s", **view, split_by=split_by)
+    sides = [values for name, values in split.items() if name != "__ROW_PATH__"]
+    assert all(name.endswith("|id") for name in split if name != "__ROW_PATH__")
+    sums = [sum(filter(None, values)) for values in zip(*sides, strict=True)]
+    paths = whole.get("__ROW_PATH__", [[]])
+    assert split.get("__ROW_PATH__", [[]]) == paths
+    # Those that are shown alike have no order.
+    assert sorted(map(repr, zip(paths, sums, strict=True))) == sorted(map(repr, zip(paths, whole["id"], strict=True)))
+
+
 @pytest.mark.parametrize("precision", ["us", "ns"])
 @pytest.mark.parametrize("column", ["ts", "at", "d"])
 def test_groups_that_are_shown_alike_are_all_there(database: dict[str, Asked], precision: str, column: str) -> None:
@@ -233,6 +254,52 @@ class Heard:
     def query(self, sql: str) -> Any:
         self.heard.append(sql)
         return self.connection.query(sql)
+
+
+WORDS = {"v": ["1", "-3"], "u": ["4000000000"], "b": ["0"], "place": ["'a'", "''"], "label": ["'t1'"], "f": ["0.5"]}
+"""Values to filter by, as SQL."""
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> tuple[list[list[Any]], list[str]]:
+    """Filters, and the same in SQL."""
+    viewed, written = [], []
+    for _ in range(draw(st.integers(0, 2))):
+        name = draw(st.sampled_from(sorted(WORDS)))
+        op = draw(st.sampled_from(["==", "<", ">=", "is null", "is not null"]))
+        value = draw(st.sampled_from(WORDS[name]))
+        plain = value.strip("'") if value[0] == "'" else float(value)
+        if "null" in op:
+            viewed.append([name, op, None])
+            written.append(f"{name} {op.upper()}")
+        elif value != "''":  # text that is still to be typed filters as that, and is tried elsewhere
+            viewed.append([name, op, plain])
+            written.append(f"{name} {'=' if op == '==' else op} {value}")
+    return viewed, written
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_what_is_shown_is_what_plain_sql_says(database: dict[str, Asked], data: st.DataObject) -> None:
+    precision = data.draw(st.sampled_from(sorted(database)))
+    asked = database[precision]
+    viewed, written = data.draw(filters())
+    where = f" WHERE {' AND '.join(written)}" if written else ""
+    rows = asked.pages("s", data.draw(st.integers(20, 200)), columns=["id"], filter=viewed)
+    assert sorted(rows) == sorted(row for (row,) in asked.connection.query(f"SELECT id FROM {precision}d.s{where}"))
+    column, aggregate = data.draw(st.sampled_from(["v", "u", "f"])), data.draw(st.sampled_from(["sum", "min", "max"]))
+    group = data.draw(st.sampled_from(["label", "tbname", "v", "side", "ts"]))
+    pivot = asked.pivot(
+        "s", group_by=[group], columns=["id", column], filter=viewed, aggregates={"id": "count", column: aggregate}
+    )
+    plain = asked.connection.query(
+        f"SELECT COUNT(*), {aggregate.upper()}({column}) FROM {precision}d.s{where} GROUP BY {group}"
+    )
+
+    def text(pairs: Iterable[tuple[Any, Any]]) -> list[str]:
+        return sorted(repr((float(count), None if value is None else float(value))) for count, value in pairs)
+
+    assert text(zip(pivot["id"][1:], pivot[column][1:], strict=True)) == text(plain)
 
 
 def test_integers_are_integers_and_averages_are_not(database: dict[str, Asked]) -> None:

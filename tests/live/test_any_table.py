@@ -222,3 +222,44 @@ def test_binary_geometric_decimal_and_json_values_are_shown_as_hex_numbers_and_t
     assert shown["d"] == [12345.6789, None]
     assert shown["e"] == [-0.05, None]
     assert [json.loads(text) for text in shown["j"]] == [{"place": "San José"}] * 2
+
+
+def test_columns_whose_names_perspective_takes_are_shown_under_others(taos_port: int, show: Any) -> None:
+    names = ["psp_op", "psp_okey", "__INDEX__", "__ROW_PATH__"]
+    do(
+        taos_port,
+        "CREATE DATABASE test",
+        f"CREATE TABLE test.t (ts TIMESTAMP, {', '.join(f'`{name}` INT' for name in names)})",
+        "INSERT INTO test.t VALUES (1500000000000, 1, 2, 3, 4) (1500000000001, 1, 2, 3, 5)",
+    )
+    with show("t") as columns:
+        shown = columns()
+        expected = {"psp_op_": [1, 1], "psp_okey_": [2, 2], "__INDEX___": [3, 3], "ROW_PATH___": [4, 5]}
+        assert {name: shown[name] for name in expected} == expected
+        do(taos_port, "ALTER TABLE test.t ADD COLUMN psp_pkey INT")
+        eventually(lambda: columns().get("psp_pkey_") == [None, None])
+
+
+def test_numbers_with_more_digits_than_a_browser_keeps_are_text_from_the_first_one_on(
+    taos_port: int, show: Any
+) -> None:
+    do(
+        taos_port,
+        "CREATE DATABASE test",
+        "CREATE TABLE test.t (ts TIMESTAMP, b BIGINT, u BIGINT UNSIGNED, d DECIMAL(30, 6), n BIGINT)",
+        "INSERT INTO test.t VALUES (1500000000000, 1, 2, 0.5, 7)",
+    )
+    with show("t", "--text", "n") as columns:
+        eventually(lambda: columns() != {})
+        assert {name: values for name, values in columns().items() if name != "ts"} == {
+            "b": [1],
+            "u": [2],
+            "d": [0.5],
+            "n": ["7"],
+        }
+        long = "9007199254740993, 18446744073709551615, 123456789012345678.000001, 8"
+        do(taos_port, f"INSERT INTO test.t VALUES (1500000000001, {long})")
+        eventually(lambda: columns().get("b") == ["1", "9007199254740993"])
+        shown = columns()
+        assert shown["u"] == ["2", "18446744073709551615"]
+        assert shown["d"] == ["0.500000", "123456789012345678.000001"]

@@ -105,10 +105,8 @@ def test_an_empty_table_is_shown_empty(database: Any) -> None:
     assert mirror.poll(database, whole=False) == ("append", [])
 
 
-changes = st.lists(
-    st.tuples(st.sampled_from(["insert", "late", "overwrite", "delete", "wait", "burst"]), st.integers(0, 1200)),
-    max_size=8,
-)
+KINDS = ["insert", "late", "overwrite", "delete", "wait", "burst", "ahead"]
+changes = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 1200)), max_size=8)
 
 
 @settings(max_examples=400, deadline=None)
@@ -118,7 +116,7 @@ def test_after_every_poll_the_ring_holds_the_newest_rows_of_the_table(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         database = read_from(Database(), patch)
-        mirror, messages, value = Mirror(PLAIN, limit), [], 0.0
+        mirror, messages, value = Mirror(PLAIN, limit, lambda: database.now / 1000), [], 0.0
         for operations, whole in rounds:
             old = False
             for kind, amount in operations:
@@ -126,6 +124,9 @@ def test_after_every_poll_the_ring_holds_the_newest_rows_of_the_table(
                 recent = [time for time in database.stored if time >= database.now - 1000]
                 if kind == "wait":
                     database.now += amount
+                elif kind == "ahead":
+                    time = database.now + 3_600_000 + amount
+                    database.stored[time] = (time, value)
                 elif kind == "late":
                     database.stored[database.now - amount] = (database.now - amount, value)
                     old |= amount > 1000
@@ -139,7 +140,29 @@ def test_after_every_poll_the_ring_holds_the_newest_rows_of_the_table(
                         database.now += 1
                         database.stored[database.now] = (database.now, value)
             messages.append(mirror.poll(database, whole or old))
-            assert shown_after(messages, limit) == mirror.shown == database.newest(limit, None)
+            ring = shown_after(messages, limit)
+            assert sorted(ring) == mirror.shown == database.newest(limit, None)
+            assert [row for row in ring if row[0] <= database.now] == [
+                row for row in mirror.shown if row[0] <= database.now
+            ]
+
+
+def test_rows_ahead_of_the_clock_stay_shown_and_polls_stay_appends(database: Any) -> None:
+    mirror = Mirror(PLAIN, 50, lambda: database.now / 1000)
+    database.stored[3_700_000] = (3_700_000, 1.0)
+    messages = [mirror.poll(database, whole=False)]
+    for poll in range(100):
+        for _ in range(10):
+            database.now += 25
+            database.stored[database.now] = (database.now, 1.0)
+        if poll % 3 == 0:  # a device whose clock is an hour ahead
+            database.stored[database.now + 3_600_000] = (database.now + 3_600_000, 2.0)
+        messages.append(mirror.poll(database, whole=poll % 20 == 0))
+        assert sorted(shown_after(messages, 50)) == database.newest(50, None)
+        assert mirror.newest == database.now
+        assert mirror.ahead == max(database.stored) - database.now
+    assert {kind for kind, _ in messages[2:]} == {"append"}
+    assert max(len(new) for _, new in messages[2:]) < 50
 
 
 def test_changes_of_rows_that_left_the_window_show_when_all_rows_are_read(database: Any) -> None:

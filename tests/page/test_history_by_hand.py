@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from playwright.sync_api import BrowserContext, WebSocket
-from test_page_history import CELLS, Demo, History, new_context
 
+from history_page import CELLS, Demo, History, new_context, small_demo
 from parts import Part, free_port, get_json, history_workers, sql, stopped
 from protocol.messages import parse
 from viewers import PRESSED, VIEWER, chromium
@@ -20,27 +20,24 @@ from waiting import eventually
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A small demo: a day of trades, and a small table that stays as it is."""
-    logs = tmp_path_factory.mktemp("by hand")
-    taos, port = free_port(), free_port()
-    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", "50000")]
-    parts[0].says("listening", 60)
-    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT)")
-    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5) (NOW - 2h, '汉', 229.0) (NOW - 3h, '汉', 228.0)")
-    slow = ["--rows", "100", "--interval", "1000"]
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
-    parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
-    yield Demo(address, parts[-1], taos)
-    for part in reversed(parts):
-        part.kill()
+    with small_demo(tmp_path_factory.mktemp("by hand")) as demo:
+        yield demo
+
+
+ROWS_FIRST = """
+    for (const table of ["stocks_values", "meters"]) {
+        localStorage[`views of history stocks.${table}`] ??= JSON.stringify({ changed: {}, current: "Rows" });
+    }
+"""
+"""JavaScript of a visitor who has looked at the rows last, of both tables."""
 
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     with chromium() as browser:
-        yield new_context(browser)
+        made = new_context(browser)
+        made.add_init_script(ROWS_FIRST)
+        yield made
 
 
 @pytest.fixture
@@ -119,7 +116,7 @@ def newest(page: History) -> list[int]:
 @pytest.mark.parametrize("view", ["Candles", "Lines"])
 def test_a_view_keeps_the_range_and_copes_with_any(page: History, view: str) -> None:
     page.pick(view)
-    assert page.title() == "stocks_values: the last hour"
+    assert page.title().endswith("stocks_values: the last hour by 15 seconds")
     for value in ["1m", "1h", "1d", "7d", "all"]:
         page.go(f"#ranges button[value='{value}']")
         (group,) = page.saved()["group_by"]
@@ -144,6 +141,30 @@ def listen(page: History) -> list[str | bytes]:
 
     page.page.on("websocket", opened)
     return sent
+
+
+def test_dragging_over_the_axis_of_time_shows_that_part_of_it_and_back_returns(page: History, demo: Demo) -> None:
+    status = get_json(demo.address + "/status")[1]
+    begin, end = [status["now"] // 1000 * 1000 - hours * 3_600_000 for hours in (3, 1)]
+    between(page, begin, end)
+    box = page.page.locator("#axis").bounding_box()
+    assert box is not None
+    x, y = [box["x"] + box["width"] * part for part in (0.25, 0.75)], box["y"] + box["height"] / 2
+    page.page.mouse.move(x[0], y)
+    page.page.mouse.down()
+    page.page.mouse.move(x[1], y, steps=4)
+    page.page.mouse.up()
+    page.until(f"return !location.hash.includes('{begin}-{end}')")
+    page.drawn()
+    part = [int(each) for each in page.page.url.split("/")[-2].split("-")]
+    assert part == pytest.approx([begin + 1_800_000, end - 1_800_000], abs=20_000)
+    time = f"`timestamp` >= {part[0]} AND `timestamp` < {part[1]}"
+    assert [page.count()] == sql(demo.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE {time}")[0]
+    page.page.go_back()
+    page.until(f"return location.hash.includes('{begin}-{end}')")
+    page.drawn()
+    time = f"`timestamp` >= {begin} AND `timestamp` < {end}"
+    assert [page.count()] == sql(demo.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE {time}")[0]
 
 
 def test_refresh_asks_anew_and_keeps_the_view_its_changes_and_its_scroll(page: History, demo: Demo) -> None:
@@ -218,7 +239,7 @@ def test_the_head_line_and_the_bar_tell_what_is_on_the_screen(page: History) -> 
     page.until(f"return !document.querySelector('#span').textContent.endsWith({json.dumps(as_of)})")
     page.go("#mode button[value=live]")
     page.state("stocks.stocks_values live")
-    assert page.page.title() == "TDengine in Perspective, live"
+    assert page.page.title() == "stocks.stocks_values – live"
 
 
 def export(page: History, kind: str) -> bytes:
@@ -242,7 +263,7 @@ def test_what_is_shown_is_exported(page: History, demo: Demo) -> None:
     assert len(rows) == count == page.count()
     assert rows[0][0] > rows[-1][0]  # as the view is sorted
     page.pick("Candles")
-    ((_, _, ticker),) = page.saved()["filter"]
+    ((_, _, [ticker]),) = page.saved()["filter"]
     table = pa.ipc.open_stream(export(page, "arrow")).read_all()
     assert set(table["ticker"].to_pylist()) == {ticker}
     only = f"SELECT COUNT(*), SUM(volume) FROM stocks.stocks_values WHERE {time} AND ticker = '{ticker}'"

@@ -18,14 +18,16 @@ from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, Watched, chromium
 from waiting import eventually
 
 VIEWS = {
+    "Dashboard": ("Datagrid", ["ticker"], []),
     "Grid": ("Datagrid", ["ticker", "client"], []),
     "Candles": ("Candlestick", ["ticker", "time"], []),
     "Treemap": ("Treemap", ["ticker", "client"], []),
     "Heat map": ("Heatmap", ["ticker"], ["client"]),
     "Lines": ("Y Line", ["time"], ["ticker"]),
+    "Average": ("Y Line", ["time"], ["ticker"]),
     "Rows": ("Datagrid", [], []),
 }
-"""The ready-made views of the stock table: plugin, group_by, split_by."""
+"""The ready-made views of the stock table: plugin, group_by, split_by; of the dashboard those of its first panel."""
 
 Visit = Callable[..., Watched]
 
@@ -159,9 +161,10 @@ AGGREGATED = """async (batches) => {
     for (const name of ["open", "high", "low", "close"]) types[name] = "float";
     const table = await client.table(types, { limit: 100 });
     const { liveViews } = await import("/page/live.js");
+    const facts = { span: 1000, dated: false, dates: [], crosses: true, children: 0, middle: null };
     const open = [];
-    for (const { name, config } of liveViews(Object.entries(types), 1000)) {
-        const { group_by, columns, aggregates, expressions } = config;
+    for (const [name, { panels }] of Object.entries(liveViews(Object.entries(types), [], facts))) {
+        const { group_by, columns, aggregates, expressions } = panels.main;
         if (name === "Grid" || name === "Candles")
             open.push([name, await table.view({ group_by, columns, aggregates, expressions })]);
     }
@@ -243,7 +246,7 @@ def test_a_table_may_have_very_many_rows(screen: Watched) -> None:
     span = """async () => {
         const client = await (await document.querySelector("perspective-viewer").getTable()).get_client();
         const table = await client.table({ time: Array.from({ length: 200_000 }, (_, at) => at) });
-        return (await import("/page/live.js")).span(table, [["time", "datetime"]]);
+        return (await (await import("/page/live.js")).factsOf(table, [["time", "datetime"]], [])).span;
     }"""
     assert screen.page.evaluate(span) == 199_999
 
@@ -419,7 +422,7 @@ def test_colours_follow_the_system_until_the_visitor_chooses(visit: Visit) -> No
     assert watched.until(ground) == "rgb(36, 37, 38)"
     watched.page.locator("#theme").click()
     watched.until(f"return (await {VIEWER}.save()).theme === 'Pro Light'")
-    assert watched.text("#theme") == "Light"
+    assert watched.text("#theme") == "Colours: light"
     watched.page.reload()
     watched.drawn()
     assert (watched.until(ground), watched.saved()["theme"]) == ("rgb(255, 255, 255)", "Pro Light")
@@ -443,13 +446,14 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit) -> 
     watched = visit()
     watched.page.locator("body").focus()
     reached = []
-    for _ in range(10):
+    for _ in range(15):
         watched.page.keyboard.press("Tab")
-        reached.append(watched.page.evaluate("document.activeElement.value || document.activeElement.id"))
+        reached.append(watched.page.evaluate("(at => at.value || at.id || at.textContent)(document.activeElement)"))
         assert watched.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert reached == ["live", "history", *VIEWS, "share", "theme"]
+    assert reached == ["share", "Save", "theme", "live", "history", *VIEWS, "ticker: all", "client: all"]
+    watched.page.locator("#theme").focus()
     watched.page.keyboard.press("Enter")
-    assert watched.text("#theme") == "Light"
+    assert watched.text("#theme") == "Colours: light"
 
 
 def test_axe_finds_nothing_serious(screen: Watched) -> None:
@@ -459,7 +463,7 @@ def test_axe_finds_nothing_serious(screen: Watched) -> None:
 
 
 def test_the_document_has_a_title_a_language_and_landmarks(screen: Watched) -> None:
-    assert screen.page.title() == "TDengine in Perspective, live"
+    assert screen.page.title() == "stocks.stocks_values – live"
     assert screen.page.evaluate("document.documentElement.lang") == "en"
     assert [screen.page.locator(tag).count() for tag in ["header", "nav", "main", "h1"]] == [1, 1, 1, 1]
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Route, WebSocketRoute
 from conftest import Start
 from faults import Proxy
 from parts import ROOT, Part, free_port, sql
-from viewers import ARTEFACTS, VIEWER, Watched, chromium
+from viewers import ARTEFACTS, PRESSED, VIEWER, Watched, chromium
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +247,33 @@ def test_a_browser_that_cannot_show_the_page_is_told_so(browser: Browser, name: 
     page.context.close()
 
 
+def test_without_webgl_one_line_says_so_and_the_views_that_do_without_are_offered(
+    page: Watched, start: Start, taos_port: int
+) -> None:
+    _, address = serve(start, taos_port)
+    produce(start, taos_port, "--batches", "2")
+    page.page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
+        "  return /webgl/.test(kind) ? null : get.call(this, kind, ...more); };"
+    )
+    page.page.goto(address)
+    page.drawn()
+    assert page.until("return document.querySelector('#note span').textContent") == (
+        "Charts need WebGL, which this browser does not have. Here are the views that do without."
+    )
+    offered = "return [...document.querySelectorAll('nav button')].map((each) => each.value)"
+    assert page.until(offered) == ["Grid", "Rows"]
+    assert page.until(f"return {PRESSED}") == "Grid"
+    assert page.until(f"return (await {VIEWER}.save()).plugin") == "Datagrid"
+    page.page.click("nav [value=Rows]")
+    page.drawn()
+    page.page.click("#mode [value=history]")
+    page.until("return document.querySelector('#span').textContent")
+    page.drawn()
+    assert page.until(f"{offered}.join()") == "Rows,Pivot"
+
+
 def test_large_volumes_and_any_letters_reach_the_browser(page: Watched, start: Start, taos_port: int) -> None:
     produce(start, taos_port, "--batches", "1").wait()
     values = "(NOW() + 1s, 'Zürich汉', 4000000000)"
@@ -255,7 +282,7 @@ def test_large_volumes_and_any_letters_reach_the_browser(page: Watched, start: S
     page.page.goto(address)
     page.drawn()
     assert page.rows("c.ticker.at(-1) === 'Zürich汉'")["volume"][-1] == 4_000_000_000
-    page.page.keyboard.press("6")
+    page.page.locator("nav button[value=Rows]").click()
     cells = "document.querySelector('perspective-viewer-datagrid').shadowRoot.textContent"
     page.until(f"return /Zürich汉[^]*4,000,000,000/.test({cells})")
 
@@ -278,6 +305,8 @@ def test_the_page_follows_a_table_whose_columns_change_and_drops_what_no_longer_
     _, address = serve(start, taos_port)
     page.page.goto(address)
     page.drawn()
+    page.page.locator("nav button[value=Grid]").click()
+    page.drawn()
     page.page.evaluate(f"{VIEWER}.restore({{ columns: ['open', 'close'] }})")
     page.until("return document.querySelector('nav .changed')")
     sql(taos_port, "ALTER TABLE stocks.stocks_values DROP COLUMN open")
@@ -285,19 +314,19 @@ def test_the_page_follows_a_table_whose_columns_change_and_drops_what_no_longer_
     page.rows("c.note && !c.open && c.note.length === 250")
     page.until("return document.querySelector('#note').innerText.includes('the table has no open')")
     names = "return [...document.querySelectorAll('nav button')].map((button) => button.value)"
-    assert page.until(names) == ["Grid", "Treemap", "Heat map", "Lines", "Rows"]
+    assert page.until(names) == ["Dashboard", "Grid", "Treemap", "Heat map", "Lines", "Average", "Rows"]
 
 
 TABLES = {
     "meters": (
         "CREATE STABLE test.meters (ts TIMESTAMP, current FLOAT, voltage INT) TAGS (groupid INT, location VARCHAR(24))",
         "INSERT INTO test.d1 USING test.meters TAGS (1, 'San José') VALUES (1500000000000, 1, 9) (1500000060000, 2, 1)",
-        ["Grid", "Treemap", "Heat map", "Lines", "Rows"],
+        ["Dashboard", "Grid", "Treemap", "Heat map", "Lines", "Average", "Rows"],
     ),
     "numbers": (
         'CREATE TABLE test.numbers (`time` TIMESTAMP, `a "quoted" one` DOUBLE, b BIGINT)',
         "INSERT INTO test.numbers VALUES (1500000000000, 1.5, 220) (1500086400000, 2, NULL)",
-        ["Lines", "Rows"],
+        ["Dashboard", "Lines", "Average", "Rows"],
     ),
     "words": (
         "CREATE TABLE test.words (ts TIMESTAMP, said NCHAR(20), ok BOOL)",

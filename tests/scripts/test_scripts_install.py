@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from copy import copy as shallow_copy
@@ -16,28 +17,33 @@ from typing import Any
 
 import pytest
 
-from script_helpers import ROOT, Checkout, Result, is_alive, make_checkout, use_python, wait_until
+from script_helpers import ROOT, Checkout, Result, is_alive, make_checkout, wait_until
 
 MODULES = "duckdb perspective pyarrow sqlglot taosrest taosws tornado"
 PACKAGES = {"taos-ws-py": "0.7.0", "perspective-python": "5.6.1", "tornado": "6.6.1"}
 WORKS = "Works: taos-ws-py 0.7.0, perspective-python 5.6.1, tornado 6.6.1"
 
-# Runs as `python -m pip install ... -r FILE`: notes the file's name, then does what PIP_* say.
+# Runs as `python -m pip config list`, and tells STUB_CONFIG; and as `python -m pip install ... -r FILE`: notes the
+# file's name and how pip is set, then does what STUB_* say.
 PIP = f"""
 import os, subprocess, sys, time
 from pathlib import Path
 
+if sys.argv[1] == "config":
+    sys.exit(print(os.environ.get("STUB_CONFIG", "")))
 with open(os.environ["CALLS"], "a") as calls:
     print("pip", *sys.argv[-3:], file=calls)
-print(os.environ.get("PIP_SAYS", ""))
-if "PIP_HANGS" in os.environ:
+    settings = [name + "=" + value for name, value in sorted(os.environ.items()) if name.startswith("PIP_")]
+    print("set:", *settings, file=calls)
+print(os.environ.get("STUB_SAYS", ""))
+if "STUB_HANGS" in os.environ:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    Path(os.environ["PIP_HANGS"]).write_text(f"{{os.getpid()}} {{child.pid}}\\n")
+    Path(os.environ["STUB_HANGS"]).write_text(f"{{os.getpid()}} {{child.pid}}\\n")
     time.sleep(60)
-if "PIP_WAITS" in os.environ:
-    while not os.path.exists(os.environ["PIP_WAITS"]):
+if "STUB_WAITS" in os.environ:
+    while not os.path.exists(os.environ["STUB_WAITS"]):
         time.sleep(0.02)
-if "PIP_FAILS" in os.environ:
+if os.environ.get("STUB_FAILS", "never") in os.environ.get("PIP_INDEX_URL", ""):
     sys.exit(1)
 packages = Path(sys.prefix, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
 for name in "{MODULES}".split():
@@ -68,16 +74,40 @@ LIBRARY = f"libtaos.so.{VERSION}"
 USTAR, GNU, PAX = tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT
 
 
+def use_python_with_stubs(checkout: Checkout, exec_: str = "exec") -> None:
+    """Put a python3 on the PATH that has a stub pip, and so have the venvs that it makes."""
+    modules = checkout.path.parent / "modules"
+    line = f"import sys; sys.path.insert(0, {str(modules)!r})"
+    python = shlex.quote(f"{sys.base_prefix}/bin/python3")  # no venv's, which would heed no PYTHONPATH
+    script = checkout.stubs / "python3"
+    script.write_text(
+        f"""#!{shutil.which("bash")}
+export PYTHONPATH={shlex.quote(str(modules))}
+case "$*" in
+  *"print(sys.executable)"*) echo "$0"; exit ;;
+  "-m venv "*)
+    {python} "$@" || exit
+    for packages in "${{@: -1}}"/lib/python*/site-packages; do echo {shlex.quote(line)} >"$packages/stubs.pth"; done
+    exit
+    ;;
+esac
+{exec_} {python} "$@"
+"""
+    )
+    script.chmod(0o755)
+
+
 def make_checkout_to_install(directory: Path) -> Checkout:
-    checkout = make_checkout(directory, "install.sh", "requirements/demo.lock", "requirements/dev.lock")
-    use_python(checkout)
+    files = ("requirements/demo.lock", "requirements/dev.lock", "requirements/bare.py")
+    checkout = make_checkout(directory, "install.sh", *files)
+    use_python_with_stubs(checkout)
     modules = directory / "modules"
     for name, code in {"pip": {"__main__": PIP}, "ensurepip": {}, "taos": {"cinterface": CINTERFACE}}.items():
         (modules / name).mkdir(parents=True)
         (modules / name / "__init__.py").write_text(TAOS if name == "taos" else "")
         for module, text in ({"__main__": ""} | code).items():
             (modules / name / f"{module}.py").write_text(text)
-    checkout.env |= {"PYTHONPATH": str(modules), "CALLS": str(checkout.calls_file)}
+    checkout.env["CALLS"] = str(checkout.calls_file)
     checkout.stub("uname", 'case "$1" in -s) echo "${SYSTEM:-Linux}" ;; -m) echo "${MACHINE:-x86_64}" ;; esac')
     checkout.stub("curl", "exit 6")
     return checkout
@@ -314,6 +344,94 @@ def test_without_python3_one_line_says_what_to_install(checkout: Checkout) -> No
     assert not (checkout.path / "venv").exists()
 
 
+@pytest.mark.parametrize("damage", [None, lose_python, interrupt_pip])
+def test_a_polluted_environment_changes_nothing(
+    installed: Checkout, tmp_path: Path, damage: Callable[[Checkout], None] | None
+) -> None:
+    """Neither of a venv that works, which is left alone, nor of one that does not."""
+    (tmp_path / "tornado.py").write_text("raise ImportError('another program has broken this')")
+    python = dict.fromkeys(("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR"), str(tmp_path))
+    python |= {"PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "error", "PYTHONINSPECT": "1", "PYTHONOPTIMIZE": "2"}
+    others = {"VIRTUAL_ENV": "/no/such/venv", "CONDA_PREFIX": "/no/such", "UV_PYTHON": "2.7", "CDPATH": "/"}
+    (installed.path / "venv/mine").touch()
+    if damage:
+        damage(installed)
+    result = installed.run("./install.sh", *ONLY_PYTHON, **python, **others)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == "venv/ is up to date\n" or damage
+    assert (installed.path / "venv/mine").exists() == (damage is None)
+
+
+def test_the_python_of_the_venv_does_not_heed_it_either(installed: Checkout, tmp_path: Path) -> None:
+    """By hand, scripts and modules of the root run as in a bare one, and what they start does."""
+    (tmp_path / "tornado.py").write_text("raise ImportError('another program has broken this')")
+    (installed.path / "neighbour").mkdir()
+    (installed.path / "neighbour/__main__.py").write_text(
+        "import os, subprocess, sys, tornado, warnings; warnings.warn('of a package', ImportWarning)\n"
+        "if not sys.argv[1:]: sys.exit(subprocess.call([sys.executable, '-m', 'neighbour', 'again']))\n"
+    )
+    (installed.path / "script.py").write_text("import neighbour, tornado")
+    polluted = {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "error"}
+    for command in (["script.py"], ["-m", "neighbour"]):
+        result = installed.run("venv/bin/python", *command, **polluted)
+        assert (result.status, result.err) == (0, "")
+
+
+MIRROR = "https://mirror.example/simple"
+
+
+def pip_settings(checkout: Checkout) -> list[str]:
+    """How pip was set, at each of its runs."""
+    return [line.removeprefix("set:").strip() for line in checkout.calls("set:")]
+
+
+def test_of_pips_settings_those_hold_that_say_how_an_index_is_reached(checkout: Checkout) -> None:
+    said = f"""global.cert='/etc/company.pem'
+global.index-url='https://old.example'
+global.user='yes'
+install.target='/elsewhere'
+install.prefix='/elsewhere'
+install.no-deps='1'
+:env:.index-url='{MIRROR}'
+:env:.user='1'"""
+    polluted = {"PIP_USER": "1", "PIP_TARGET": "/elsewhere", "PIP_PREFIX": "/elsewhere", "PIP_REQUIRE_VIRTUALENV": "1"}
+    assert checkout.run("./install.sh", *ONLY_PYTHON, STUB_CONFIG=said, **polluted).status == 0
+    assert pip_settings(checkout) == [f"PIP_CERT=/etc/company.pem PIP_CONFIG_FILE=/dev/null PIP_INDEX_URL={MIRROR}"]
+
+
+def test_an_index_of_the_callers_that_does_not_answer_is_passed_over(checkout: Checkout) -> None:
+    said = f"global.index-url='{MIRROR}'\nglobal.proxy='http://proxy.example'"
+    result = checkout.run("./install.sh", *ONLY_PYTHON, STUB_CONFIG=said, STUB_FAILS=MIRROR, STUB_SAYS=NO_NETWORK)
+    assert (result.status, result.err) == (0, "")
+    bare = "PIP_CONFIG_FILE=/dev/null {}PIP_PROXY=http://proxy.example"
+    assert pip_settings(checkout) == [bare.format(f"PIP_INDEX_URL={MIRROR} "), bare.format("")]
+
+
+def test_a_venv_is_kept_until_its_successor_is_whole(installed: Checkout, tmp_path: Path) -> None:
+    """Whether the making of that fails, or is interrupted, or killed."""
+    (installed.path / "venv/mine").touch()
+    interrupt_pip(installed)
+    assert installed.run("./install.sh", *ONLY_PYTHON, STUB_FAILS="", STUB_SAYS=NO_NETWORK).status == 1
+    assert (installed.path / "venv/mine").exists()
+    pids_file = tmp_path / "pids"
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        interrupt_pip(installed)
+        pids_file.unlink(missing_ok=True)
+        with installed.started("./install.sh", *ONLY_PYTHON, STUB_HANGS=str(pids_file)) as process:
+            wait_until(lambda: pids_file.exists() and pids_file.read_text().endswith("\n"), "pip at work")
+            assert not (installed.path / "venv/mine").exists()
+            process.send_signal(number)
+            process.wait(10)
+        for pid in map(int, pids_file.read_text().split()):
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        assert number == signal.SIGKILL or (installed.path / "venv/mine").exists()
+    assert installed.run("./install.sh", *ONLY_PYTHON, STUB_FAILS="", STUB_SAYS=NO_NETWORK).status == 1
+    assert (installed.path / "venv/mine").exists()
+    assert installed.run("./install.sh", *ONLY_PYTHON).status == 0
+    assert not (installed.path / "logs/venv.before").exists()
+
+
 OLD = 'case "$*" in *platform*) echo 3.9.6 ;; *) exit 1 ;; esac'
 
 
@@ -353,7 +471,7 @@ ERROR: No matching distribution found for taospy==2.8.10"""
 
 
 def test_without_a_network_one_line_says_so_and_names_the_log(checkout: Checkout) -> None:
-    result = checkout.run("./install.sh", *ONLY_PYTHON, PIP_FAILS="1", PIP_SAYS=NO_NETWORK)
+    result = checkout.run("./install.sh", *ONLY_PYTHON, STUB_FAILS="", STUB_SAYS=NO_NETWORK)
     assert result.status == 1
     assert "cannot reach the package index: check the network" in result.error()
     assert "logs/install.log" in result.err
@@ -362,7 +480,7 @@ def test_without_a_network_one_line_says_so_and_names_the_log(checkout: Checkout
 
 def test_another_failure_of_pip_is_one_line_with_pips_reason(checkout: Checkout) -> None:
     result = checkout.run(
-        "./install.sh", *ONLY_PYTHON, PIP_FAILS="1", PIP_SAYS="ERROR: No matching distribution found for x==1"
+        "./install.sh", *ONLY_PYTHON, STUB_FAILS="", STUB_SAYS="ERROR: No matching distribution found for x==1"
     )
     assert result.status == 1
     assert "No matching distribution found for x==1" in result.error()
@@ -372,7 +490,7 @@ def test_a_venv_survives_new_requirements_that_cannot_be_fetched(installed: Chec
     with open(installed.path / "requirements/demo.lock", "a") as file:
         file.write("# changed\n")
     for _ in range(2):
-        assert installed.run("./install.sh", *ONLY_PYTHON, PIP_FAILS="1", PIP_SAYS=NO_NETWORK).status == 1
+        assert installed.run("./install.sh", *ONLY_PYTHON, STUB_FAILS="", STUB_SAYS=NO_NETWORK).status == 1
     assert installed.run("venv/bin/python", "-c", "import taosws").status == 0
 
 
@@ -380,9 +498,9 @@ def test_a_venv_survives_new_requirements_that_cannot_be_fetched(installed: Chec
 def test_an_interruption_ends_pip_and_its_children_and_the_next_run_repairs(
     checkout: Checkout, tmp_path: Path, number: signal.Signals
 ) -> None:
-    use_python(checkout, exec_="")
+    use_python_with_stubs(checkout, exec_="")
     pids_file = tmp_path / "pids"
-    with checkout.started("./install.sh", *ONLY_PYTHON, PIP_HANGS=str(pids_file)) as process:
+    with checkout.started("./install.sh", *ONLY_PYTHON, STUB_HANGS=str(pids_file)) as process:
         wait_until(lambda: pids_file.exists() and pids_file.read_text().endswith("\n"), "pip at work")
         os.killpg(process.pid, number)
         _, err = process.communicate(timeout=10)
@@ -396,7 +514,7 @@ def test_an_interruption_ends_pip_and_its_children_and_the_next_run_repairs(
 
 def test_two_at_once_install_once(checkout: Checkout, tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
-    with checkout.started("./install.sh", *ONLY_PYTHON, PIP_WAITS=str(go_on)) as first:
+    with checkout.started("./install.sh", *ONLY_PYTHON, STUB_WAITS=str(go_on)) as first:
         wait_until(lambda: checkout.calls("pip"), "pip at work")
         with checkout.started("./install.sh", *ONLY_PYTHON) as second:
             assert second.stdout is not None

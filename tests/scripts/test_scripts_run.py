@@ -206,6 +206,23 @@ def test_ctrl_c_on_a_terminal_stops_everything(checkout: Checkout, port: int) ->
     assert_nothing_is_left(checkout)
 
 
+def test_in_the_background_of_a_script_or_under_nohup_sigterm_stops_everything(checkout: Checkout, port: int) -> None:
+    """SIGINT is ignored there, under nohup SIGHUP too, and no trap can bring it back."""
+    said = checkout.path / "said"
+    said.touch()
+    script = f"trap '' INT HUP; ./run.sh --port {port} >said 2>&1 & echo $!; wait"
+    with checkout.started("bash", "-c", script) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        wait_until(lambda: "Live at" in said.read_text(), "the page")
+        os.killpg(process.pid, signal.SIGINT)
+        os.kill(pid, signal.SIGHUP)
+        os.kill(pid, signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert said.read_text().splitlines()[-1] == "run.sh: stopped"
+    assert_nothing_is_left(checkout)
+
+
 @pytest.mark.parametrize("kill", [os.kill, os.killpg])
 def test_even_killed_outright_it_leaves_nothing(checkout: Checkout, port: int, kill: Kill) -> None:
     with running(checkout, port, HAS_A_STUBBORN_CHILD="perspective_server") as process:
@@ -342,6 +359,26 @@ def test_something_else_at_tdengines_port_is_one_line(checkout: Checkout, port: 
     assert result.status == 1
     assert f"what listens at localhost:{taos_port} is not TDengine" in result.error()
     assert processes(checkout) == {}
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "::1", "[::1]"])
+def test_where_the_host_is_this_machine_the_embedded_server_is_started_there(
+    checkout: Checkout, port: int, host: str
+) -> None:
+    address = "127.0.0.1" if host == "LOCALHOST" else "::1"
+    embedded = checkout.path / "embedded/__main__.py"
+    embedded.write_text("import sys\nprint(*sys.argv[1:])\nsys.exit(1)\n")
+    result = checkout.run("./run.sh", "--port", str(port), TAOS_HOST=host)
+    assert f"--address {address} --port {checkout.env['TAOS_PORT']}" in result.err
+
+
+def test_of_several_hosts_one_that_answers_is_enough(checkout: Checkout, port: int) -> None:
+    with listener(b'{"code": 0}', 200) as taos_port:
+        env = {"TAOS_HOST": "127.0.0.7, 127.0.0.1", "TAOS_PORT": str(taos_port)}
+        with running(checkout, port, **env) as process:
+            assert set(processes(checkout)) == PARTS - {"embedded"}
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(5) == 0
 
 
 @pytest.mark.parametrize("option", [(), ("--docker",)])

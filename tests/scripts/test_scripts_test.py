@@ -9,7 +9,7 @@ import pytest
 
 from script_helpers import ROOT, Checkout, make_checkout
 
-LINTERS = ["ruff check", "ruff format --check", "mypy", "shellcheck ./install.sh ./test.sh .ci/run"]
+LINTERS = ["ruff check", "ruff format --check", "mypy", "shellcheck ./install.sh ./test.sh scripts/begin.sh .ci/run"]
 RUNS = 'case "$1" in --version) echo Chromium 1 ;; esac'
 
 
@@ -100,6 +100,40 @@ def test_ci_runs_test_sh(checkout: Checkout) -> None:
     assert "CI=true" in result.out
 
 
+def offer_python(checkout: Checkout, name: str, version: str, place: str = "/usr/bin", status: int = 0) -> None:
+    """Put a Python on the PATH whose venvs have a pytest that ends with this status."""
+    pytest = f'echo "pytest of {version}: $*, CHROMIUM=$CHROMIUM"; exit {status}'
+    venv = f"""mkdir -p "${{@: -1}}/bin" "${{@: -1}}/lib/python3.x/site-packages"
+cat >"${{@: -1}}/bin/python" <<'END'
+#!/usr/bin/env bash
+case "$*" in "-m pytest "*) {pytest} ;; esac
+END
+chmod +x "${{@: -1}}"/bin/python"""
+    asked = f'case "$2" in *executable*) echo "{version} {place}/{name}" ;; *) echo "{version}" ;; esac'
+    checkout.stub(name, f'case "$1" in -c) {asked} ;; -m) {venv} ;; esac')
+
+
+def test_all_pythons_runs_the_tests_without_a_browser_on_each_and_says_how_each_has_ended(checkout: Checkout) -> None:
+    stubs = str(checkout.stubs)
+    offer_python(checkout, "python3", "3.12.1", stubs)
+    offer_python(checkout, "python3.12", "3.12.1", stubs)
+    offer_python(checkout, "python3.13", "3.13.0", stubs, status=1)
+    offer_python(checkout, "python3.11", "3.11.2", stubs)
+    (checkout.path / "requirements").mkdir()
+    (checkout.path / "requirements/bare.py").touch()
+    result = checkout.run("./test.sh", "--all-pythons", "-k", "a b")
+    assert result.status == 1
+    for version in ("3.11.2", "3.12.1", "3.13.0"):
+        assert result.out.count(f"pytest of {version}: -m pytest -q -n 3 --dist loadfile -k a b, CHROMIUM=none") == 1
+    assert result.out.splitlines()[-3:] == ["Python 3.11.2: passed", "Python 3.12.1: passed", "Python 3.13.0: failed"]
+
+
+def test_no_other_than_the_systems_python_is_taken_for_it(checkout: Checkout) -> None:
+    offer_python(checkout, "python3", "3.11.2", "/opt")
+    result = checkout.run("./test.sh", "--system-python")
+    assert (result.status, result.out) == (0, "Python of the system: none but that of venv/\n")
+
+
 BASH_4 = {
     "associative arrays": r"(declare|local|typeset) -\w*A",
     "references": r"(declare|local|typeset) -\w*n",
@@ -119,7 +153,7 @@ BASH_4 = {
 """What bash 3.2, which every Mac has, does not know."""
 
 
-@pytest.mark.parametrize("script", ["run.sh", "install.sh", "docker.sh", "test.sh"])
+@pytest.mark.parametrize("script", ["run.sh", "install.sh", "docker.sh", "test.sh", "scripts/begin.sh"])
 def test_the_bash_of_a_mac_knows_all_that_a_script_uses(script: str) -> None:
     text = (ROOT / script).read_text()
     assert {name: re.findall(pattern, text) for name, pattern in BASH_4.items() if re.search(pattern, text)} == {}

@@ -63,6 +63,11 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert (found.host, found.port, found.password) == ("db", 7, "p")
 
 
+def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"TAOS_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE", "TABLE")]
+    assert parsed(monkeypatch, **dict.fromkeys(names, "")) == parsed(monkeypatch)
+
+
 def test_a_password_is_never_printed() -> None:
     assert "s3cret" not in f"{AT} {AT!r}"
 

@@ -92,7 +92,6 @@ def test_history_has_no_expressions_and_no_windows() -> None:
         request(9, delimited(1, expression)),
         make_view("v", delimited(6, expression)),
         make_view("v", delimited(11, delimited(1, b"w") + delimited(2, b""))),
-        make_view("v", config(split_by=["ticker"])),
     ):
         with pytest.raises(Refused, match="history has no expressions"):
             history.check(message)

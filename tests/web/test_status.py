@@ -37,7 +37,7 @@ def test_polls_that_are_rare_give_the_rate_between_the_last_two() -> None:
 def test_while_tdengine_is_away_the_rate_is_zero_and_what_comes_back_at_once_does_not_count() -> None:
     clock = Clock()
     status = Status(_rate=Rate(clock))
-    poll = {"kind": "append", "rows": 1000, "rows_read": 250, "new": 250, "newest": 1}
+    poll = {"kind": "append", "rows": 1000, "rows_read": 250, "new": 250, "newest": 1, "ahead": 0}
     for _ in range(3):
         status.note(poll)
         clock.now += 0.25
@@ -52,7 +52,7 @@ def test_while_tdengine_is_away_the_rate_is_zero_and_what_comes_back_at_once_doe
 def test_each_reason_to_wait_is_logged_once_until_rows_come_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "perspective_server")
     status = Status(table="t")
-    poll = {"kind": "append", "rows": 1, "rows_read": 1, "new": 1, "newest": 1}
+    poll = {"kind": "append", "rows": 1, "rows_read": 1, "new": 1, "newest": 1, "ahead": 0}
 
     def wait(*errors: str) -> None:
         for error in errors:

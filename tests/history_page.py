@@ -1,0 +1,88 @@
+"""History in a browser as tests use it: a running demo, and a visitor's page of it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
+
+from parts import Part, free_port, get_json, sql
+from viewers import PRESSED, SIZE, VIEWER, Watched
+from waiting import eventually
+
+CELLS = "document.querySelector('perspective-viewer-datagrid').shadowRoot"
+
+
+@dataclass
+class Demo:
+    """A running demo: the server's address and process, and the port of its TDengine."""
+
+    address: str
+    server: Part
+    taos_port: int
+
+
+@contextmanager
+def small_demo(logs: Path, *options: str) -> Iterator[Demo]:
+    """A demo of a day of trades, to which a hundred come a second, and of a small table that stays as it is."""
+    taos, port = free_port(), free_port()
+    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", "50000")]
+    parts[0].says("listening", 60)
+    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT)")
+    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5) (NOW - 2h, '汉', 229.0) (NOW - 3h, '汉', 228.0)")
+    slow = ["--rows", "100", "--interval", "1000"]
+    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
+    server = ["perspective_server.py", "--port", str(port), "--taos-port", str(taos), *options]
+    parts.append(Part(logs / "server.log", *server))
+    address = f"http://127.0.0.1:{port}"
+    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
+    yield Demo(address, parts[-1], taos)
+    for part in reversed(parts):
+        part.kill()
+
+
+def new_context(browser: Browser) -> BrowserContext:
+    """A browser of one visitor, who has chosen nothing yet whenever a tab is opened."""
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport=SIZE)
+    context.add_init_script("sessionStorage.visited || localStorage.clear(); sessionStorage.visited = true;")
+    return context
+
+
+class History(Watched):
+    """A page in History."""
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # Perspective logs it where it was drawing for another reason, a resize say, when a question was given up.
+        if "Abort(): given up" not in message.text:
+            super()._console(message)
+
+    def go(self, button: str) -> None:
+        """Press the button and wait until what it leads to is shown."""
+        self.page.locator(button).click()
+        self.drawn()
+
+    def pick(self, view: str) -> None:
+        """Choose a ready-made view."""
+        self.go(f"nav button[value='{view}']")
+        assert self.page.evaluate(PRESSED) == view
+
+    def table(self, name: str) -> None:
+        """Choose a table."""
+        self.page.locator("#tables").select_option(name)
+        self.until(f"return (await {VIEWER}.save()).table === '{name}'")
+        self.drawn()
+
+    def count(self) -> int:
+        """How many rows the view has."""
+        rows: int = self.page.evaluate(f"{VIEWER}.getView().then((view) => view.num_rows())")
+        return rows
+
+    def title(self) -> str:
+        """What the viewer is titled."""
+        return str(self.saved()["title"])
+
+    def note(self, text: str, seconds: float = 20) -> None:
+        """Wait until the page has noted the text."""
+        self.until(f"return document.querySelector('#note').innerText.includes({json.dumps(text)})", seconds)

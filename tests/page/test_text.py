@@ -1,0 +1,74 @@
+"""Text that never recurs: server and page begin anew before it fills their memory, and nobody sees that."""
+
+import random
+import string
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser
+
+from conftest import Start
+from parts import free_port, get_json, sql
+from viewers import VIEWER, Watched, chromium
+from waiting import eventually
+
+
+@contextmanager
+def writing(taos_port: int) -> Iterator[None]:
+    """Write a hundred new kilobytes of text ten times a second."""
+    stop = threading.Event()
+
+    def write() -> None:
+        chance = random.Random(1)
+        while not stop.wait(0.1):
+            rows = (f"(NOW + {at}a, '{''.join(chance.choices(string.ascii_letters, k=1000))}', 1)" for at in range(100))
+            sql(taos_port, f"INSERT INTO test.t VALUES {' '.join(rows)}")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def heap(page: Watched) -> int:
+    """How many bytes of Perspective's engine in the page are in use."""
+    size: int = page.page.evaluate(
+        f"(async () => (await (await (await {VIEWER}.getTable()).get_client()).system_info()).used_size)()"
+    )
+    return size
+
+
+def test_text_that_never_recurs_is_let_go_of_in_server_and_page_and_the_view_stays(
+    start: Start, taos_port: int
+) -> None:
+    sql(taos_port, "CREATE DATABASE test")
+    sql(taos_port, "CREATE TABLE test.t (ts TIMESTAMP, said VARCHAR(1100), v INT)")
+    port = free_port()
+    options = ["--database", "test", "--table", "t", "--text-limit", "3"]
+    start("perspective_server.py", "--port", str(port), "--taos-port", str(taos_port), *options).says("serving")
+    with chromium() as browser, writing(taos_port):
+        page = opened(browser, f"http://127.0.0.1:{port}")
+        page.page.locator("nav button[value=Rows]").click()
+        page.drawn()
+        page.page.evaluate(f"{VIEWER}.restore({{ columns: ['said', 'v'] }})")
+        page.page.locator("nav .changed").wait_for()
+        name = f"return (await (await {VIEWER}.getTable()).get_name())"
+        for _ in range(2):
+            page.until(f"{name} === 'stock_values '", 30)
+            page.until(f"{name} === 'stock_values'", 30)
+            assert heap(page) < 40_000_000
+        assert page.saved()["columns"] == ["said", "v"]
+        assert page.page.locator("nav .changed").count() == 1
+        page.state("live")
+        eventually(lambda: get_json(f"http://127.0.0.1:{port}/status")[1]["viewers"] == 1)
+        page.rows("c.said.length === 1000")
+        page.page.close()
+
+
+def opened(browser: Browser, address: str) -> Watched:
+    page = Watched(browser)
+    page.page.goto(address)
+    page.drawn()
+    return page
