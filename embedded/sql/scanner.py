@@ -105,9 +105,9 @@ def scan(sql: str, start: int = 0) -> Iterator[Token]:
     yield Token(END, "", size)
 
 
-_LITERAL = r"(?:[+-]?[0-9]++(?:\.[0-9]*+)?+ | '[^'\\]*+' (?!') | \"[^\"\\]*+\" (?!\"))"
+_LITERAL = r"(?:[+-]?[0-9]++(?>(?:\.[0-9]*+)?) | '[^'\\]*+' (?!') | \"[^\"\\]*+\" (?!\"))"
 _LITERAL_LIST = re.compile(
-    rf"[ \n]*+\( (?: [ \n]*+ {_LITERAL} [ \n]*+ , ){{200,}}+ [ \n]*+ {_LITERAL} [ \n]*+ \)", re.VERBOSE
+    rf"[ \n]*+\( (?>(?: [ \n]*+ {_LITERAL} [ \n]*+ , ){{200,}}) [ \n]*+ {_LITERAL} [ \n]*+ \)", re.VERBOSE
 )
 _LISTED = re.compile(r"'[^']*+'|\"[^\"]*+\"|[^ \n,()]++")
 
