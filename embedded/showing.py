@@ -10,6 +10,7 @@ from embedded.errors import TDengineError
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Table
 from embedded.sql.relation import TBNAME_TYPE
 from embedded.sql.statements import Describe, Show
+from embedded.system_columns import FIELDS
 from embedded.types import INT, VARCHAR, Field, Type
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _tags(session: Session, statement: Show) -> Shown:
     head = (table.name, table.database.name, table.stable.name)
     values = zip(table.stable.tags, table.tag_values, strict=True)
     rows = [(*head, tag.name, str(tag.type), catalogue.tag_text(value)) for tag, value in values]
-    return system_tables.FIELDS["ins_tags"], rows, "ms"
+    return FIELDS["ins_tags"], rows, "ms"
 
 
 def _alive(session: Session, statement: Show) -> Shown:
@@ -145,7 +146,7 @@ _SHOWN_COLUMNS = {
 
 def _system(session: Session, statement: Show) -> Shown:
     """The rows of a table of information_schema or performance_schema, of one database where SHOW names it."""
-    fields, rows = system_tables.FIELDS[statement.what], system_tables.rows(statement.what, session.asked())
+    fields, rows = FIELDS[statement.what], system_tables.rows(statement.what, session.asked())
     places = {field.name: at for at, field in enumerate(fields)}
     if statement.database is not None:
         session.storage.database(statement.database)

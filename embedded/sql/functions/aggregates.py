@@ -5,21 +5,8 @@ from __future__ import annotations
 from embedded import errors
 from embedded.errors import TDengineError
 from embedded.sql import decimals
-from embedded.sql.functions.call import (
-    FINEST,
-    Call,
-    Function,
-    aggregate,
-    anything,
-    duration,
-    duration_kind,
-    number,
-    number_or_time,
-    ordered,
-    picks,
-    summable,
-    timestamp,
-)
+from embedded.sql.functions.call import FINEST, Call, Function, aggregate, duration, picks
+from embedded.sql.functions.kinds import anything, duration_kind, number, number_or_time, ordered, summable, timestamp
 from embedded.sql.typed import wrapped
 from embedded.types import BIGINT, DOUBLE, UBIGINT, UNITS_PER_SECOND, Type
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from embedded import errors
 from embedded.errors import TDengineError
+from embedded.sql.functions.kinds import Accepts, anything, number
 from embedded.sql.times import Duration, parse_time
 from embedded.sql.typed import Environment, Typed, integer
-from embedded.types import BIGINT, BOOL, DOUBLE, GEOMETRY, TIMESTAMP, Kind, Type
+from embedded.types import BIGINT, DOUBLE, Kind, Type
 
 
 @dataclass(frozen=True)
@@ -70,65 +71,8 @@ class Call:
         return self.env.helpers[self.key]
 
 
-Accepts = Callable[[Kind], bool]
 Rule = Callable[[Call], Type]
 Render = Callable[[Call], str]
-
-
-def anything(kind: Kind) -> bool:
-    return True
-
-
-def number(kind: Kind) -> bool:
-    return kind.number
-
-
-def summable(kind: Kind) -> bool:
-    return kind.number or kind.decimal
-
-
-def number_or_time(kind: Kind) -> bool:
-    return kind.number or kind is TIMESTAMP
-
-
-def text_kind(kind: Kind) -> bool:
-    return kind.text
-
-
-def ordered(kind: Kind) -> bool:
-    return kind.number or kind.text or kind.decimal
-
-
-def comparable(kind: Kind) -> bool:
-    return kind.number or kind.text or kind in (TIMESTAMP, BOOL)
-
-
-def integer_kind(kind: Kind) -> bool:
-    return kind.integer
-
-
-def instant(kind: Kind) -> bool:
-    return kind in (TIMESTAMP, BIGINT) or kind.text
-
-
-def subtractable(kind: Kind) -> bool:
-    return kind.number or kind in (BOOL, TIMESTAMP)
-
-
-def interpolable(kind: Kind) -> bool:
-    return kind.number or kind is BOOL
-
-
-def geometry_kind(kind: Kind) -> bool:
-    return kind is GEOMETRY
-
-
-def timestamp(kind: Kind) -> bool:
-    return kind is TIMESTAMP
-
-
-def duration_kind(kind: Kind) -> bool:
-    return kind is BIGINT
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from embedded.sql import geometry
-from embedded.sql.functions.call import Call, Function, fixed, geometry_kind, scalar, text_kind
+from embedded.sql.functions.call import Call, Function, fixed, scalar
+from embedded.sql.functions.kinds import geometry_kind, text_kind
 from embedded.sql.typed import bytes_sql
 from embedded.types import GEOMETRY, VARCHAR
 

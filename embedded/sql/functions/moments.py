@@ -7,20 +7,8 @@ from collections.abc import Callable
 from embedded import errors
 from embedded.errors import TDengineError
 from embedded.sql import timeformat
-from embedded.sql.functions.call import (
-    FINEST,
-    Call,
-    Function,
-    duration,
-    duration_kind,
-    fixed,
-    instant,
-    integer_kind,
-    moment,
-    number_or_time,
-    scalar,
-    text_kind,
-)
+from embedded.sql.functions.call import FINEST, Call, Function, duration, fixed, moment, scalar
+from embedded.sql.functions.kinds import duration_kind, instant, integer_kind, number_or_time, text_kind
 from embedded.sql.times import Duration, parse_time
 from embedded.sql.typed import floor_to, integer, text_sql
 from embedded.types import BIGINT, TIMESTAMP, UNITS_PER_SECOND, VARCHAR, Type

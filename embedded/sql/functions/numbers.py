@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import random
 
-from embedded.sql.functions.call import (
-    Call,
-    Function,
-    comparable,
-    integer_kind,
-    math,
-    number,
-    same,
-    same_number,
-    scalar,
-)
+from embedded.sql.functions.call import Call, Function, math, same, same_number, scalar
+from embedded.sql.functions.kinds import comparable, integer_kind, number
 from embedded.types import BIGINT, BOOL, DOUBLE, FLOAT, NCHAR, TIMESTAMP, VARCHAR, Type
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 import random
 
 from embedded.sql.functions.aggregates import sum_type, total
-from embedded.sql.functions.call import (
-    FINEST,
-    Call,
-    Function,
-    Render,
+from embedded.sql.functions.call import FINEST, Call, Function, Render, duration, make, rows, same
+from embedded.sql.functions.kinds import (
     anything,
-    duration,
     duration_kind,
     integer_kind,
     interpolable,
-    make,
     number,
-    rows,
-    same,
     subtractable,
     text_kind,
 )

@@ -8,7 +8,8 @@ import math
 from typing import Any
 
 from embedded.errors import PARAMETER_RANGE
-from embedded.sql.functions.call import Call, Function, aggregate, fixed, integer_kind, let, number, text_kind
+from embedded.sql.functions.call import Call, Function, aggregate, fixed, let
+from embedded.sql.functions.kinds import integer_kind, number, text_kind
 from embedded.sql.typed import text_sql
 from embedded.types import DOUBLE, VARCHAR, Type
 

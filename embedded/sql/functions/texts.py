@@ -6,7 +6,8 @@ import re
 import string
 
 from embedded import errors
-from embedded.sql.functions.call import Call, Function, Render, integer_kind, same, scalar, text_kind
+from embedded.sql.functions.call import Call, Function, Render, same, scalar
+from embedded.sql.functions.kinds import integer_kind, text_kind
 from embedded.sql.typed import text_sql
 from embedded.types import BIGINT, NCHAR, UTINYINT, VARCHAR, Kind, Type
 
