@@ -157,7 +157,7 @@ def _as_text(value: Typed) -> Typed:
 
 
 def like(value: Typed, pattern: Typed) -> str:
-    """LIKE, which ignores case; a backslash stands before a % or _ that is meant as it is."""
+    """LIKE, which ignores case; a backslash stands before a %, a _ or a backslash that is meant as it is."""
     value = _as_text(value)
     if not (value.type.kind.text and pattern.type.kind.text):
         raise TDengineError(errors.WRONG_VALUE_TYPE, "Invalid value type: like")
@@ -167,12 +167,12 @@ def like(value: Typed, pattern: Typed) -> str:
 
 
 def _escaped(pattern: str) -> str:
-    """The pattern with every backslash that stands before anything but % and _ doubled: it is itself."""
+    """The pattern with every backslash that stands before anything else doubled: it is itself."""
     escaped, at = "", 0
     while at < len(pattern):
         if pattern[at] != "\\":
             escaped, at = escaped + pattern[at], at + 1
-        elif pattern[at + 1 : at + 2] in ("%", "_"):
+        elif pattern[at + 1 : at + 2] in ("%", "_", "\\"):
             escaped, at = escaped + pattern[at : at + 2], at + 2
         else:
             escaped, at = escaped + "\\\\", at + 1
