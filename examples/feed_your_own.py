@@ -32,6 +32,7 @@ def main() -> None:
         port=int(os.environ.get("TAOS_PORT") or 6041),
         user=os.environ.get("TAOS_USER") or "root",
         password=os.environ.get("TAOS_PASSWORD") or "taosdata",
+        conn_retries="0",
     )
     connection.execute("CREATE DATABASE IF NOT EXISTS machine")
     columns, tags = "`time` TIMESTAMP, `value` DOUBLE", "`sensor` NCHAR(20), `unit` NCHAR(10)"

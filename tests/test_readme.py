@@ -1,5 +1,6 @@
 """README.md and docs/: what they quote is in the files, what they name exists, and commands do what is said of them."""
 
+import json
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ import pytest
 from conftest import Start
 from parts import free_port, get_json, sql
 from waiting import eventually
+from web.status import Status
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -172,6 +174,11 @@ def test_every_variable_that_it_names_is_read_by_a_program(helps: dict[str, str]
     named = set(re.findall(r"\b(?:TAOS|PSP)_[A-Z]+\b", ALL))
     assert {"TAOS_TABLE", "PSP_TOKEN"} <= named
     assert [name for name in named if name not in text] == []
+
+
+def test_the_status_that_is_shown_has_the_fields_of_the_servers() -> None:
+    (shown,) = blocks(PAGES["docs/settings.md"], "json")
+    assert json.loads(shown).keys() == Status().as_dict().keys()
 
 
 def test_every_symptom_is_one_that_a_test_produces() -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
+from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import nbclient
@@ -15,7 +16,7 @@ import nbformat
 import pytest
 
 from conftest import Start
-from parts import ROOT, Part, free_port, sql
+from parts import ROOT, Part, children_of, free_port, sql
 from viewers import SIZE, VIEWER, Viewer, Watched, chromium
 from waiting import eventually
 
@@ -45,8 +46,8 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(running_taos: int, origin: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with rows, which all examples share."""
+def server(running_taos: int, origin: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    """A server with rows, which all examples share."""
     for (name,) in sql(running_taos, "SHOW DATABASES"):
         if not name.endswith("_schema"):
             sql(running_taos, f"DROP DATABASE `{name}`")
@@ -58,9 +59,15 @@ def demo(running_taos: int, origin: str, tmp_path_factory: pytest.TempPathFactor
     ]
     parts[1].says("live")
     eventually(lambda: sql(running_taos, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0] >= 1000, 15)
-    yield f"127.0.0.1:{port}"
+    yield parts[1]
     for part in parts:
         part.kill()
+
+
+@pytest.fixture(scope="module")
+def demo(server: Part) -> str:
+    """Its address."""
+    return server.says("serving").split("//")[1].split("/")[0].replace("localhost", "127.0.0.1")
 
 
 def finished(name: str, *arguments: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
@@ -142,20 +149,41 @@ def test_the_virtual_server_answers_from_the_whole_table(start: Start, running_t
     assert len(path) == 1 + TICKERS
     assert total == of_all > 0
     viewer.close()
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "a" * 24,
+    }
+    for origin, status in (("http://localhost:8000", 101), ("http://localhost.example", 403)):
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/websocket", headers={**upgrade, "Origin": origin})
+        assert connection.getresponse().status == status
+        connection.close()
 
 
-def test_somebodys_own_page_shows_the_live_table_in_either_way(demo: str, origin: str) -> None:
+def moves(watched: Watched) -> None:
+    """Wait until the page has the pivot, and then until that has changed."""
+    pivot = f"const c = await (await {VIEWER}.getView()).to_columns();"
+    first = watched.until(f"{pivot} return c.volume.length === {1 + TICKERS} && c.volume[0]")
+    watched.until(f"{pivot} return c.volume[0] !== {first}")
+
+
+def test_somebodys_own_page_shows_the_live_table_in_either_way(server: Part, demo: str, origin: str) -> None:
     with chromium() as browser:
-        pages = [Watched(browser.new_context(viewport=SIZE)) for _ in range(2)]
+        pages = [Watched(browser.new_context(viewport=SIZE), outage=True) for _ in range(2)]
         for watched, how in zip(pages, ("", "&replicated"), strict=True):
             watched.page.goto(f"{origin}/viewer.html?server=http://{demo}{how}#{TOKEN}")
         for watched in pages:
-            pivot = f"const c = await (await {VIEWER}.getView()).to_columns();"
-            first = watched.until(f"{pivot} return c.volume.length === {1 + TICKERS} && c.volume[0]")
-            watched.until(f"{pivot} return c.volume[0] !== {first}")
-            assert [each for each in watched.problems if "is deprecated" not in each and "404" not in each] == []
+            moves(watched)
+            assert [each for each in watched.problems if "is deprecated" not in each] == []
             asked = {request.split("/")[2] for request in watched.requests if request.startswith(("http", "ws"))}
             assert asked == {demo, origin.removeprefix("http://")}
+        (engine,) = children_of(server, "live.engine")
+        os.kill(engine, signal.SIGKILL)  # and its viewers' websockets are closed
+        eventually(lambda: engine not in children_of(server, "live.engine"))
+        for watched in pages:
+            moves(watched)
 
 
 LIKE_A_BROWSER = """
