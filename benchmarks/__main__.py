@@ -82,7 +82,7 @@ def main() -> int:
         help="file to write, with its plots beside it, or to read (results.json, its plots in imgs/)",
     )
     parser.add_argument("--compare", type=Path, metavar="FILE", help="only say whether the output agrees with this run")
-    parser.add_argument("--table", action="store_true", help="only print the README's table of the output")
+    parser.add_argument("--table", action="store_true", help="only print the table of docs/measured.md, of the output")
     options = parser.parse_args()
     if options.table or options.compare:
         found = figures.read(json.loads(options.output.read_text()))

@@ -12,7 +12,7 @@ Note = Callable[..., None]
 T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 """Student's t for an interval of 95 %, by the degrees of freedom, from one on."""
 
-README = (
+SHOWN = (
     ("rows stored of those sent, 250 a batch", ""),
     ("distinct rows of those shown, 40 a batch", ""),
     ("distinct rows of those shown, 250 a batch", ""),
@@ -32,7 +32,7 @@ README = (
     ("run.sh to the first row, everything installed", "`./run.sh` to the first row, everything installed"),
     ("page to its first rows, files cached", ""),
 )
-"""The figures that the README shows, and what it calls them where that is something else."""
+"""The figures that docs/measured.md shows, and what it calls them where that is something else."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def read(results: dict[str, Any]) -> list[Figure]:
 
 
 def markdown(figures: Iterable[Figure]) -> str:
-    """The README's table."""
+    """The table of docs/measured.md."""
     found = {each.what: each for each in figures}
     lines = ["| | the document's way | this demo | ratio |", "| --- | ---: | ---: | ---: |"]
-    for what, name in README:
+    for what, name in SHOWN:
         if what in found:
             each = found[what]
             values = [f"{short(median(way))} {each.unit}" if way else "" for way in (each.document, each.ours)]

@@ -1,4 +1,4 @@
-"""The plots of a run, for the README."""
+"""The plots of a run, for docs/measured.md."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -63,7 +63,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     parts: list[Part] = []
 
     def start(*command: str, env: dict[str, str] | None = None) -> Part:
-        name = command[command[0] == "-m"].removesuffix(".py")
+        name = command[command[0] == "-m"].removesuffix(".py").replace("/", "-")
         part = Part(tmp_path / f"{name}-{len(parts)}.log", *command, env=env)
         parts.append(part)
         return part

@@ -10,7 +10,8 @@ import pytest
 from parts import ROOT
 
 DOOR = {
-    *("README.md", "LICENSE", "SECURITY.md", "requirements.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("LICENSE", "SECURITY.md", "requirements.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
     *("install.sh", "docker.sh", "run.sh", "test.sh", "producer.py", "perspective_server.py", "index.html"),
     *("Dockerfile", ".dockerignore", "compose.yaml"),  # which Docker looks for there
 }

@@ -1,5 +1,6 @@
-"""README.md: what it quotes is in the files, what it names exists, and its commands do what it says."""
+"""README.md and docs/: what they quote is in the files, what they name exists, and commands do what is said of them."""
 
+import json
 import os
 import re
 import shlex
@@ -23,20 +24,28 @@ import pytest
 from conftest import Start
 from parts import free_port, get_json, sql
 from waiting import eventually
+from web.status import Status
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+}
+README = PAGES["README.md"]
+EXPLANATION = PAGES["docs/explained.md"]
+GROWING = PAGES["docs/growing.md"]
+ALL = "\n".join(PAGES.values())
+"""What is written for users, by file; the changelog is about what was, SECURITY.md about what is promised."""
+
 EXPLAINED = "create_tdengine_connection create_database create_table gen_data insert_data".split()
 EXPLAINED += "read_tdengine step perspective_thread make_app".split()
 
 
-def section(title: str) -> str:
+def section(title: str, page: str = README) -> str:
     """The text under a heading, down to the next one of its level or above."""
-    (heading,) = re.findall(rf"(?m)^#+ {re.escape(title)}$", README)
+    (heading,) = re.findall(rf"(?m)^#+ {re.escape(title)}$", page)
     level = heading.index(" ")
-    parts = re.split(
-        r"(?ms)(^```.*?^```$)", README.split(f"{heading}\n", 1)[1]
-    )  # code has lines that begin with #, too
+    parts = re.split(r"(?ms)(^```.*?^```$)", page.split(f"{heading}\n", 1)[1])  # code has lines that begin with #, too
     text = ""
     for part in parts:
         before, *after = (part,) if part.startswith("```") else re.split(rf"(?m)^#{{1,{level}}} ", part, maxsplit=1)
@@ -51,14 +60,14 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text)
 
 
-def prose(text: str = README) -> str:
+def prose(text: str = ALL) -> str:
     """The text without its fenced blocks."""
     return re.sub(r"(?ms)^```\w*\n.*?^```$", "", text)
 
 
 @pytest.mark.parametrize("script", ["producer.py", "perspective_server.py"])
 def test_the_code_that_is_explained_is_the_code_of_the_files(script: str) -> None:
-    text = section(f"`{script}`")
+    text = section(f"`{script}`", EXPLANATION)
     named = {script, *re.findall(r"`([\w/]+\.py)`", text)}
     sources = [(ROOT / name).read_text() for name in named]
     quoted = blocks(text, "python")
@@ -70,13 +79,35 @@ def test_the_code_that_is_explained_is_the_code_of_the_files(script: str) -> Non
 
 
 def test_each_function_of_the_document_is_explained() -> None:
-    text = section("Explained")
-    assert [name for name in EXPLAINED if f"`{name}()`" not in text] == []
+    assert [name for name in EXPLAINED if f"`{name}()`" not in EXPLANATION] == []
+
+
+@pytest.mark.parametrize("page", [name for name, text in PAGES.items() if blocks(text, "python")])
+def test_all_code_that_is_quoted_is_in_a_file_that_its_page_names(page: str) -> None:
+    text = PAGES[page]
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", text) if (ROOT / name).exists()}
+    sources = [textwrap.dedent((ROOT / name).read_text()) for name in named]
+    lines = {line.strip() for source in sources for line in source.splitlines()}
+    assert [line for code in blocks(text, "python") for line in code.splitlines() if line.strip() not in lines] == []
+
+
+def test_a_newcomer_reads_no_more_than_this() -> None:
+    assert len(README.splitlines()) <= 250
+    assert README.index("examples/feed_your_own.py") < README.index("## ")
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert {name for name in PAGES if f"]({name}" not in README} == {"README.md"}
+
+
+def test_nothing_is_said_twice() -> None:
+    said = [line for text in PAGES.values() for line in prose(text).splitlines() if len(line) > 60]
+    assert [line for line in set(said) if said.count(line) > 1] == []
 
 
 def test_every_link_and_picture_leads_somewhere() -> None:
     found = 0
-    for page in (ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md")):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             found += 1
             if not link.startswith("https://"):
@@ -95,7 +126,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_every_file_that_it_names_exists_or_is_made() -> None:
     made = {"logs/install.log", "tdengine-client/examples"}
-    named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|sh|html|js|log|svg|txt|lock))`", prose()))
+    named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|sh|html|js|log|svg|txt|lock|ipynb|json))`", prose()))
     assert {"producer.py", "index.html", "install.sh"} <= named
     for name in named - made:
         assert (ROOT / name).exists() or (ROOT / "page" / name).exists(), name
@@ -105,7 +136,7 @@ def test_every_file_that_it_names_exists_or_is_made() -> None:
 def helps() -> dict[str, str]:
     """What each script says to --help."""
     commands = {name: [f"./{name}"] for name in ("run.sh", "install.sh", "docker.sh", "test.sh")}
-    for name in ("producer.py", "perspective_server.py", "imgs/make.py", "-m embedded"):
+    for name in ("producer.py", "perspective_server.py", "imgs/make.py", "-m embedded", "-m examples.virtual_server"):
         commands[name] = [sys.executable, *name.split()]
     commands["benchmarks/run.sh"] = [sys.executable, "-m", "benchmarks"]
     running = {
@@ -121,14 +152,14 @@ def options(text: str) -> set[str]:
 
 
 def test_every_option_that_it_names_exists(helps: dict[str, str]) -> None:
-    known = options(" ".join(helps.values()))
+    known = options(" ".join(helps.values())) | {"--volumes", "--install"}  # which are Docker Compose's and wsl's
     assert options(prose()) - known == set()
 
 
 def test_every_command_takes_the_options_that_it_is_given(helps: dict[str, str]) -> None:
     inline = re.findall(r"`([^`\n]+)`", prose())
     seen = 0
-    for line in [*"\n".join(blocks(README, "sh")).splitlines(), *inline]:
+    for line in [*"\n".join(blocks(ALL, "sh")).splitlines(), *inline]:
         for name, text in helps.items():
             before, found, after = line.partition(name)
             if found and (not before or before[-1] in "/ ") and not before.endswith("benchmarks/"):
@@ -140,14 +171,19 @@ def test_every_command_takes_the_options_that_it_is_given(helps: dict[str, str])
 def test_every_variable_that_it_names_is_read_by_a_program(helps: dict[str, str]) -> None:
     sources = [path.read_text() for path in [*ROOT.glob("*.sh"), *ROOT.glob("*.py"), *ROOT.glob("[!v.]*/*.py")]]
     text = "\n".join([*sources, *helps.values()])
-    named = set(re.findall(r"\b(?:TAOS|PSP)_[A-Z]+\b", README))
+    named = set(re.findall(r"\b(?:TAOS|PSP)_[A-Z]+\b", ALL))
     assert {"TAOS_TABLE", "PSP_TOKEN"} <= named
     assert [name for name in named if name not in text] == []
 
 
+def test_the_status_that_is_shown_has_the_fields_of_the_servers() -> None:
+    (shown,) = blocks(PAGES["docs/settings.md"], "json")
+    assert json.loads(shown).keys() == Status().as_dict().keys()
+
+
 def test_every_symptom_is_one_that_a_test_produces() -> None:
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
-    symptoms = re.findall(r"(?m)^\| `([^`]+)`", section("Troubleshooting"))
+    symptoms = re.findall(r"(?m)^\| `([^`]+)`", PAGES["docs/troubleshooting.md"])
     assert len(symptoms) > 10
     assert [symptom for symptom in symptoms if symptom not in tests] == []
 
@@ -177,7 +213,7 @@ class Newcomer:
         (driver / "libtaos.so").symlink_to(f"libtaos.so.{version}")
         (driver.parent / ".version").write_text(version + "\n")
         self.make_venv()
-        self.taos_port, self.port = free_port(), free_port()
+        self.taos_port, self.port, self.second_port = free_port(), free_port(), free_port()
         hidden = {"DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH"}
         self.env = {name: value for name, value in os.environ.items() if name not in hidden}
         self.env |= {"HOME": str(home), "TAOS_PORT": str(self.taos_port), "PYTHONUNBUFFERED": "1"}
@@ -199,7 +235,9 @@ class Newcomer:
         """The command as it is written, but for its ports."""
         command = command.replace("localhost:6041", f"localhost:{self.taos_port}")
         command = command.replace("localhost:8080", f"localhost:{self.port}")
-        command = re.sub(r"(?m)^(\./run\.sh.*|.*perspective_server\.py.*)$", rf"\1 --port {self.port}", command)
+        command = command.replace("--port 8081", f"--port {self.second_port}")
+        server = r"(?m)^(?!.*--port)(\./run\.sh.*|.*perspective_server\.py.*)$"
+        command = re.sub(server, rf"\1 --port {self.port}", command)
         return re.sub(r"(?m)^(.*-m embedded)$", rf"\1 --port {self.taos_port}", command)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
@@ -233,9 +271,9 @@ class Newcomer:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
 
-    def status(self) -> dict[str, Any]:
-        """What the server says of itself; nothing where there is none."""
-        return get_json(f"http://localhost:{self.port}/status")[1]
+    def status(self, second: bool = False) -> dict[str, Any]:
+        """What the server, or the second one, says of itself; nothing where there is none."""
+        return get_json(f"http://localhost:{self.second_port if second else self.port}/status")[1]
 
 
 @pytest.fixture
@@ -243,7 +281,7 @@ def newcomer(tmp_path: Path) -> Newcomer:
     return Newcomer(tmp_path)
 
 
-QUICK_START, OWN_TABLE = blocks(README, "sh")[:2]
+QUICK_START, OWN_DATA, OWN_TABLE = blocks(README, "sh")[:3]
 
 
 POLLUTED = {
@@ -293,8 +331,19 @@ def test_one_more_command_leads_to_a_table_of_ones_own(newcomer: Newcomer) -> No
         sql(newcomer.taos_port, "CREATE STABLE power.meters (ts TIMESTAMP, current FLOAT) TAGS (groupid INT)")
         sql(newcomer.taos_port, "INSERT INTO power.d0 USING power.meters TAGS (1) VALUES (NOW, 10.5)")
         with newcomer.running(OWN_TABLE.strip().replace("db.example", "localhost")):
-            eventually(lambda: newcomer.status().get("rows") == 1, 20)
-            assert newcomer.status()["table"] == "power.meters"
+            eventually(lambda: newcomer.status(second=True).get("rows") == 1, 20)
+            assert newcomer.status(second=True)["table"] == "power.meters"
+
+
+def test_two_more_commands_lead_to_data_of_this_machine(newcomer: Newcomer) -> None:
+    feed, serve = OWN_DATA.splitlines()
+    with newcomer.running(QUICK_START.splitlines()[1]):
+        eventually(lambda: newcomer.status().get("rows"), 30)
+        with newcomer.running(feed), newcomer.running(serve):
+            eventually(lambda: newcomer.status(second=True).get("rows", 0) >= 3, 20)
+            status = newcomer.status(second=True)
+            assert (status["table"], status["tags"]) == ("machine.sensors", ["sensor", "unit"])
+            assert newcomer.status()["state"] == "live"
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:
@@ -339,8 +388,8 @@ def without_docker(directory: Path) -> str:
 
 
 def test_the_sql_for_more_than_one_machine_makes_a_table_that_can_be_shown(newcomer: Newcomer) -> None:
-    (statements,) = blocks(section("Growing"), "sql")
-    (show,) = blocks(section("Growing"), "sh")
+    (statements,) = blocks(GROWING, "sql")
+    (show,) = blocks(GROWING, "sh")
     with newcomer.running("venv/bin/python -m embedded"):
         eventually(lambda: listens(newcomer.taos_port), 20)
         for statement in statements.strip().split(";\n"):
@@ -370,10 +419,21 @@ def test_a_viewer_that_one_of_several_servers_has_let_in_is_let_in_by_the_others
     page(addresses[1], cookie=cookie)
 
 
+TRIED = {
+    "docs/settings.md": "test_scripts_run.py",  # two copies side by side
+    "docs/sharing.md": "test_access.py",
+    "docs/history.md": "test_embedded_fill.py",  # a day of trades
+    "docs/starting.md": "test_containers.py",
+    "docs/examples.md": "test_examples.py",
+    "docs/virtual_server.md": "test_examples.py",
+}
+"""The pages whose commands are tried elsewhere, and where."""
+
+
 def test_no_command_is_left_untried_but_those_for_other_machines() -> None:
     started = blocks(section("Getting started"), "sh")
-    tried = {QUICK_START, OWN_TABLE, *started, *blocks(section("Growing"), "sh"), "./test.sh\n", "benchmarks/run.sh\n"}
-    rest = [block for block in blocks(README, "sh") if block not in tried]
-    # Two copies side by side: test_scripts_run.py. Sharing: test_access.py. A day of trades: test_embedded_fill.py.
-    assert all(block in section("Your own table") + section("Sharing it") + section("History") for block in rest)
-    assert all(shlex.split(block) for block in rest)
+    tried = {QUICK_START, OWN_DATA, OWN_TABLE, *started, *blocks(GROWING, "sh"), "./test.sh\n", "benchmarks/run.sh\n"}
+    rest = {(page, block) for page, text in PAGES.items() for block in blocks(text, "sh") if block not in tried}
+    assert {page for page, _ in rest} == TRIED.keys()
+    assert all(list((ROOT / "tests").rglob(name)) for name in TRIED.values())
+    assert all(shlex.split(block) for _, block in rest)

@@ -146,7 +146,10 @@ class AssetHandler(access.Guarded):
         known = self.get_query_argument("v", None) == asset.version
         self.set_header("Content-Type", f"{TYPES[FILES[self.address].suffix]}; charset=utf-8")
         self.set_header("Cache-Control", FOR_EVER if known else "no-cache")
-        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("Vary", "Accept-Encoding, Origin")
+        origin = self.request.headers.get("Origin", "")
+        if self.address not in OWN and origin in self.access.origins:  # a page of somebody's own may take the viewer
+            self.set_header("Access-Control-Allow-Origin", origin)
         self.set_header("ETag", f'"{asset.version}"')
         if asset.scripts:
             self.set_header("Content-Security-Policy", page_policy(asset.scripts, self.request.host))

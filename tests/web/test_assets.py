@@ -70,3 +70,19 @@ def test_nothing_else_can_be_asked_for(start: Start) -> None:
     start("perspective_server.py", "--port", str(port), "--taos-port", str(free_port())).says("serving")
     for path in ("/static/", "/static/../assets.py", "/page/", "/page/../assets.py", "/page/nothing.js", "/assets.py"):
         assert get(f"http://127.0.0.1:{port}{path}")[0] == 404
+
+
+def test_a_page_of_an_allowed_origin_may_take_the_viewer_and_nothing_else(start: Start) -> None:
+    port, allowed = free_port(), "http://its.address"
+    options = ("--port", str(port), "--taos-port", str(free_port()), "--allow-origin", allowed)
+    start("perspective_server.py", *options).says("serving")
+    for path, origin, told in (
+        ("/static/perspective.js", allowed, allowed),
+        ("/static/perspective.js", "http://another.address", None),
+        ("/static/perspective.js", "null", None),
+        ("/", allowed, None),
+        ("/status", allowed, None),
+    ):
+        headers = get(f"http://127.0.0.1:{port}{path}", {"Origin": origin})[1]
+        assert headers["Access-Control-Allow-Origin"] == told, (path, origin)
+        assert path == "/status" or headers["Vary"] == "Accept-Encoding, Origin"
