@@ -49,6 +49,18 @@ CANCEL = f"""async (groups) => {{
 }}"""
 """Milliseconds from cancelling a question that has been asked for 100 ms until the view before it is there again."""
 
+SELECT = f"""async () => {{
+    const root = document.querySelector("perspective-viewer-datagrid").shadowRoot;
+    const row = [...root.querySelectorAll("th")].find((each) => each.textContent.trim() === "MSFT.N");
+    const began = performance.now();
+    for (const type of ["mousedown", "mouseup", "click"]) {{
+        row.dispatchEvent(new MouseEvent(type, {{ bubbles: true, composed: true, button: 0 }}));
+    }}
+    while (!document.querySelector("#selection .chip")) await new Promise(requestAnimationFrame);
+    {UNTIL_DRAWN}
+}}"""
+"""Milliseconds from a click on a row of the dashboard until all panels show what is selected."""
+
 SHOWN = "document.querySelector('nav[aria-busy=false]')"
 
 
@@ -84,7 +96,15 @@ def visit(page: Page, first: int) -> list[tuple[str, float]]:
         page.wait_for_timeout(500)
         return milliseconds
 
-    found = [("the first rows", click("#mode button[value=history]"))]
+    found = [("the dashboard of an hour", click("#mode button[value=history]"))]
+    found.append(("the dashboard of a day", click("#ranges button[value='1d']")))
+    found.append(("a selection in it", page.evaluate(SELECT)))
+    page.evaluate("document.querySelector('#selection .chip').click()")
+    page.wait_for_function(SHOWN)
+    click("#ranges button[value='1h']")
+    click("nav button[value=Rows]")
+    click("#mode button[value=live]")
+    found.append(("the first rows", click("#mode button[value=history]")))
     found.append(("all rows", click("#ranges button[value=all]")))
     found.append(("a jump to the end", page.evaluate(SCROLL, f".{first % 1000:03}")))
     found.append(("a pivot of two levels", click("nav button[value=Pivot]")))
@@ -93,5 +113,6 @@ def visit(page: Page, first: int) -> list[tuple[str, float]]:
     found.append(("cancelling", page.evaluate(CANCEL, groups)))
     page.wait_for_timeout(500)
     click("#ranges button[value='1h']")
+    click("nav button[value=Dashboard]")
     click("#mode button[value=live]")
     return found

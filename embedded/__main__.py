@@ -20,6 +20,7 @@ import duckdb
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from embedded import limits
 from embedded.errors import TDengineError
 from embedded.fill import explain, fill
 from embedded.hosts import Hosts
@@ -46,6 +47,12 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"'{text}' is no port number")
     return int(text)
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[MG]B", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of memory such as 500MB or 2GB")
+    return text
 
 
 def _address(text: str) -> str:
@@ -78,6 +85,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m embedded",
         description="A stand-in for TDengine: its WebSocket and REST protocol over DuckDB. "
         "It is for trying the demo and for tests, not a database to keep data in.",
+        epilog="It refuses, with an error that says so: TMQ subscriptions, schemaless inserts, streams, more users "
+        "than root and their rights, user-defined functions, views, BLOB columns, and clusters. A statement has at "
+        f"most {limits.MOST_STATEMENT_BYTES >> 20} MiB and {limits.QUERY_SECONDS:.0f} s.",
     )
     parser.add_argument("--address", type=_address, default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=6041, help="port to listen on (%(default)s); 0 takes a free one")
@@ -96,6 +106,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="begin with so many trades of the last day in stocks.stocks_values, 4000000 say",
     )
     parser.add_argument(
+        "--memory",
+        type=_memory,
+        default=limits.MEMORY,
+        help="how much DuckDB may hold in memory, beyond which it writes to a temporary file (%(default)s)",
+    )
+    parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(%(default)s)"
     )
     options = parser.parse_args(arguments)
@@ -106,7 +122,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 async def serve(options: argparse.Namespace, storage: Storage) -> None:
     """Answer until SIGINT or SIGTERM; OSError if the port cannot be had."""
     service = Service(storage)
-    server = HTTPServer(make_app(service, Hosts.of(options.address)), max_body_size=256 * 1024 * 1024)
+    server = HTTPServer(make_app(service, Hosts.of(options.address)), max_body_size=limits.MOST_MESSAGE_BYTES)
     # Alone, :: would be the addresses of IPv6 only.
     sockets = bind_sockets(options.port, None if options.address == "::" else options.address)
     server.add_sockets(sockets)
@@ -139,11 +155,12 @@ async def _sweep(service: Service, keep: int) -> None:
 def main() -> int:
     """Run the server; returns the exit code."""
     options = parse_arguments()
+    os.umask(0o077)  # what is kept in files is the user's own
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     try:
-        storage = Storage(options.data)
+        storage = Storage(options.data, options.memory)
     except (duckdb.Error, OSError) as error:
         reason = "another process uses it" if "lock" in str(error).lower() else str(error).splitlines()[0]
         print(f"embedded: cannot open {options.data}: {reason}; choose another file with --data", file=sys.stderr)

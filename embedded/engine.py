@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from embedded import catalogue, errors
-from embedded.errors import TDengineError, unsupported
+from embedded import errors, limits, showing, system_tables
+from embedded.errors import TDengineError
 from embedded.inserting import BindField, Inserter, tag_values
 from embedded.protocol.binds import BoundColumn, BoundTable
 from embedded.schema import INFORMATION_SCHEMA, PERFORMANCE_SCHEMA, Column, Database, Table
 from embedded.sql import select, statements
-from embedded.sql.expressions import TBNAME_TYPE
 from embedded.sql.parser import Insert, InsertSelect, Parsed, parse
 from embedded.sql.times import utc_offset
 from embedded.sql.typed import Environment, Typed, boolean, constant, double, integer, text
@@ -28,6 +27,14 @@ from embedded.types import BOOL, JSON, PRECISIONS, TIMESTAMP, VARCHAR, Field, Ty
 
 USER = "root"
 _SYSTEM_DATABASES = (INFORMATION_SCHEMA, PERFORMANCE_SCHEMA)
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone of that name; 0x0118 if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise TDengineError(errors.INVALID_PARAMETER, f"Invalid timezone: {name}") from None
 
 
 @dataclass(frozen=True)
@@ -86,23 +93,37 @@ class Session:
         self.inserter = Inserter(storage, self.table, self._moment)
         self.database: str | None = None
         self.zone: tzinfo | None = None
-        self._zone_name = zone
+        self.abandoned = False
         self._interrupt: Callable[[], None] = lambda: None
         if zone:
-            try:
-                self.zone = ZoneInfo(zone)
-            except (OSError, ValueError):
-                raise TDengineError(errors.INVALID_OPERATION, f"Invalid timezone: {zone}") from None
+            self.zone = zone_of(zone)
         if database:
             self._use(statements.UseDatabase(database))
 
+    @property
+    def zone_text(self) -> str:
+        """What TIMEZONE() says, `UTC (UTC, +0000)` for one."""
+        offset = utc_offset(self.zone, time.time())
+        sign = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}{abs(offset) // 60 % 60:02}"
+        name = str(self.zone) if self.zone is not None else time.tzname[0]
+        return f"{name} ({name}, {sign})"
+
+    def asked(self) -> system_tables.Asked:
+        """What the tables of the system databases are to be about."""
+        return system_tables.Asked(self.storage.databases, USER, self.zone_text)
+
     def interrupt(self) -> None:
-        """Let the query that is being carried out fail, as nobody waits for it; may be called from another thread."""
+        """Let the query that is being carried out fail; may be called from another thread. One that begins goes on."""
         self._interrupt()
+
+    def abandon(self) -> None:
+        """Nobody waits for answers any more: what is being carried out and what comes yet is to fail."""
+        self.abandoned = True
+        self.interrupt()
 
     def execute(self, sql: str, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out one statement; raises TDengineError."""
-        return self.run(parse(sql), parameters)
+        return self.run(_parsed(sql), parameters)
 
     def run(self, parsed: Parsed, parameters: Sequence[Typed] = ()) -> Update | Result:
         """Carry out a parsed statement whose `?` have these values."""
@@ -120,8 +141,16 @@ class Session:
     # Queries.
 
     def _query(self, query: statements.Query, parameters: Sequence[Typed]) -> Result:
-        translation = select.translate(query, _Context(self, parameters))
-        return self._result(translation)
+        context = _Context(self, parameters)
+        try:
+            translation = select.translate(query, context)
+        except RecursionError:
+            raise _too_deep() from None
+        if sum(field.type.wire_bytes for field in translation.fields) > limits.MOST_ROW_BYTES:
+            raise TDengineError(errors.ROW_LENGTH, f"Row length exceeds max length {limits.MOST_ROW_BYTES}")
+        if len(translation.sql) > limits.MOST_TRANSLATED:
+            raise _too_long()
+        return self._result(replace(translation, tables=translation.tables | context.lists))
 
     def _result(self, translation: select.Translation) -> Result:
         schema = pa.schema([(f"c{at}", field.type.arrow) for at, field in enumerate(translation.fields)])
@@ -255,6 +284,8 @@ class Session:
             raise TDengineError(errors.DUPLICATED_COLUMN, "Duplicated column names")
         assert statement.type is not None
         part = tags if statement.action.endswith("tag") else columns
+        if part is tags and JSON in (statement.type.kind, *(tag.type.kind for tag in tags)):
+            raise TDengineError(errors.ONLY_ONE_JSON_TAG, "Only one tag if there is a json tag")
         prefix = "t" if part is tags else "c"
         number = 1 + max(int(column.physical[1:]) for column in part)
         part.append(Column(statement.name, statement.type, f"{prefix}{number}"))
@@ -312,71 +343,6 @@ class Session:
             raise error
         return found
 
-    # What there is.
-
-    def _describe(self, statement: statements.Describe) -> Result:
-        return Result.of(catalogue.DESCRIBE_FIELDS, catalogue.describe(self.table(statement.table)))
-
-    def _show(self, statement: statements.Show) -> Result:
-        if statement.what == "databases":
-            system = () if statement.only == "user" else _SYSTEM_DATABASES
-            return _names("name", 64, [*system, *(() if statement.only == "system" else self.storage.databases)])
-        if statement.what == "create_database":
-            assert statement.database is not None
-            database = self.storage.database(statement.database)
-            sql = catalogue.show_create_database(database)
-            return _shown("Database", 65, database.name, "Create Database", 4096, sql)
-        if statement.what.startswith("create_"):
-            assert statement.table is not None
-            table = self.table(statement.table)
-            sql = catalogue.show_create(table)
-            return _shown("Table", 193, table.name, "Create Table", 3145726, sql)
-        if statement.what == "tags":
-            assert statement.table is not None
-            return self._show_tags(self.table(statement.table))
-        if statement.what == "table_tags":
-            return self._show_table_tags(statement)
-        if statement.what not in ("tables", "stables"):
-            raise unsupported(f"SHOW {statement.what.upper()}")
-        name = statement.database or self.database
-        if name is None:
-            raise TDengineError(errors.NO_DATABASE, "Database not specified")
-        if name in _SYSTEM_DATABASES:
-            raise unsupported(f"SHOW {statement.what.upper()} of {name}")
-        found = list(self.storage.database(name).tables.values())
-        if statement.what == "stables":
-            return _names("stable_name", 192, catalogue.like((t.name for t in found if t.is_super), statement.like))
-        wanted = {"child": "CHILD_TABLE", "normal": "NORMAL_TABLE"}.get(statement.only or "")
-        names = (t.name for t in found if not t.is_super and wanted in (None, catalogue.table_type(t)))
-        return _names("table_name", 192, catalogue.like(names, statement.like))
-
-    def _show_table_tags(self, statement: statements.Show) -> Result:
-        """The tags of all children of a super table, one child a row."""
-        assert statement.table is not None
-        table = self.table(statement.table)
-        if not table.is_super:
-            raise TDengineError(errors.TAGS_OF_PLAIN, "Tags can only applied to super table and child table")
-        tags = list(table.tags)
-        if statement.tags is not None:
-            for name in statement.tags:
-                if table.tag(name) is None:
-                    raise TDengineError(errors.TAG_MISSING, f"Invalid tag name: {name}")
-            tags = [tag for name in statement.tags for tag in table.tags if tag.name == name]
-        places = [table.tags.index(tag) for tag in tags]
-        children = [child for child in table.database.tables.values() if child.stable is table]
-        rows = [(child.name, *(child.tag_values[at] for at in places)) for child in children]
-        fields = [Field("tbname", TBNAME_TYPE), *(Field(tag.name, tag.type) for tag in tags)]
-        return Result.of(fields, rows, table.database.precision)
-
-    def _show_tags(self, table: Table) -> Result:
-        """The tags of a child, one a row."""
-        if table.stable is None:
-            raise TDengineError(errors.TAGS_OF_PLAIN, "Tags can only applied to super table and child table")
-        head = (table.name, table.database.name, table.stable.name)
-        values = zip(table.stable.tags, table.tag_values, strict=True)
-        rows = [(*head, tag.name, str(tag.type), catalogue.tag_text(value)) for tag, value in values]
-        return Result.of(catalogue.TAG_FIELDS, rows)
-
     # Rows.
 
     def _delete(self, statement: statements.Delete) -> Update:
@@ -413,7 +379,7 @@ class Session:
 
     def prepare(self, sql: str) -> Prepared:
         """Parse a statement with `?` and say what they are for; 0x022B if the table of an INSERT is missing."""
-        parsed = parse(sql)
+        parsed = _parsed(sql)
         if not isinstance(parsed.statement, Insert):
             return Prepared(parsed, None)
         return self.prepare_parsed(parsed.statement)
@@ -430,6 +396,24 @@ class Session:
         return self.inserter.writes(self.inserter.bound_parts(insert, tables))
 
 
+def _parsed(sql: str) -> Parsed:
+    """A statement, unless it is too long or nests too deep."""
+    if len(sql.encode(errors="replace")) > limits.MOST_STATEMENT_BYTES:
+        raise _too_long()
+    try:
+        return parse(sql)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_long() -> TDengineError:
+    return TDengineError(errors.STATEMENT_TOO_LONG, "SQL statement too long check maxSQLLength config")
+
+
+def _too_deep() -> TDengineError:
+    return TDengineError(errors.SYNTAX, "syntax error: the statement nests too deep")
+
+
 class _Context:
     """What `sql.select` asks about a session."""
 
@@ -437,6 +421,7 @@ class _Context:
         self.parameters = parameters
         self._session = session
         self._now = time.time_ns()
+        self.lists: dict[str, pa.Table] = {}
 
     def environment(self, precision: str, time: str | None) -> Environment:
         session = self._session
@@ -446,9 +431,10 @@ class _Context:
             self._now,
             utc_offset(session.zone, self._now / 1e9),
             session.zone,
-            _zone_text(session),
+            session.zone_text,
             session.database,
             USER,
+            lists=self.lists,
         )
 
     def table(self, name: statements.TableName) -> Table:
@@ -461,29 +447,9 @@ class _Context:
 
     def system_table(self, name: statements.TableName) -> select.SystemTable | None:
         database = name.database or self._session.database
-        if database == PERFORMANCE_SCHEMA:
-            raise unsupported(f"{database}.{name.name}")
-        if database != INFORMATION_SCHEMA:
+        if database not in _SYSTEM_DATABASES:
             return None
-        return catalogue.system_table(name.name, self._session.storage.databases)
-
-
-def _zone_text(session: Session) -> str:
-    """What TIMEZONE() says, `UTC (UTC, +0000)` for one."""
-    offset = utc_offset(session.zone, time.time())
-    sign = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}{abs(offset) // 60 % 60:02}"
-    if session.zone is not None:
-        return f"{session.zone} ({session.zone}, {sign})"
-    return f"{time.tzname[0]} ({time.tzname[0]}, {sign})"
-
-
-def _names(column: str, length: int, names: Sequence[str]) -> Result:
-    return Result.of([Field(column, Type(VARCHAR, length))], [(name,) for name in names])
-
-
-def _shown(first: str, length: int, name: str, second: str, sql_length: int, sql: str) -> Result:
-    fields = [Field(first, Type(VARCHAR, length)), Field(second, Type(VARCHAR, sql_length))]
-    return Result.of(fields, [(name, sql)])
+        return system_tables.system_table(database, name.name, self._session.asked())
 
 
 @contextmanager
@@ -564,8 +530,8 @@ _RULES: dict[type, Callable[[Session, Any], Update | Result]] = {
     statements.AlterTable: Session._alter_table,
     statements.SetTags: Session._set_tags,
     statements.Maintain: Session._maintain,
-    statements.Describe: Session._describe,
-    statements.Show: Session._show,
+    statements.Describe: lambda session, statement: Result.of(*showing.describe(session, statement)),
+    statements.Show: lambda session, statement: Result.of(*showing.show(session, statement)),
     statements.Delete: Session._delete,
 }
 _ALTERATIONS: dict[str, Callable[[Session, Table, statements.AlterTable], None]] = {

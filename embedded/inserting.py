@@ -29,6 +29,7 @@ TABLE_NAME, TAG, COLUMN = 4, 2, 1
 
 TBNAME = Column("tbname", Type(VARCHAR, 192), "tbname")
 _LATEST = {"ms": 31_556_995_200_000, "us": 31_556_995_200_000_000, "ns": 9_214_646_400_000_000_000}
+_MOST_NAME_BYTES = 192
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -290,6 +291,8 @@ def _bound_name(name: str | None) -> str:
     """The child that a bind names, without its database."""
     if not name:
         raise BindError(errors.INVALID_OPERATION, "table name not bound")
+    if len(name.rpartition(".")[2].replace("`", "").encode()) > _MOST_NAME_BYTES:
+        raise BindError(errors.INVALID_OPERATION, "table name is too long")
     return name.replace("`", "").split(".")[-1]
 
 
@@ -301,7 +304,7 @@ def _bound_tags(using: ChildTable, stable: Table, bound: BoundTable, literals: L
             return literals.convert(value, tag)
         item = next(items, None)
         if item is None:
-            raise BindError(errors.ADAPTER, "stmt tags count not match")
+            raise BindError(errors.ADAPTER, "stmt tags count not match" if bound.tags else "Tags are empty")
         return _checked(item, tag)[0].as_py()
 
     given = {tag: value_of(tag, value) for tag, value in zip(named_tags(using, stable), using.tags, strict=True)}

@@ -17,6 +17,8 @@ from embedded.sql.typed import Typed
 from embedded.storage import Write
 from embedded.types import Kind
 
+_MOST_NAME_BYTES = 192
+
 
 class Statement:
     """A stmt2 statement. A bind that fails poisons it until the next prepare, as in TDengine."""
@@ -50,7 +52,7 @@ class Statement:
 
     def bind(self, tables: Sequence[BoundTable]) -> None:
         """Bind rows for an INSERT (further binds add to them) or the values of a query's `?`."""
-        prepared = self._ready()
+        prepared = self.ready()
         try:
             if isinstance(prepared.parsed.statement, Insert):
                 self._writes += self.session.bound_writes(prepared, tables)
@@ -65,7 +67,7 @@ class Statement:
 
     def execute(self) -> int:
         """Write what is bound, or start the query; returns the rows affected (0 for a query)."""
-        prepared = self._ready()
+        prepared = self.ready()
         if isinstance(prepared.parsed.statement, Insert):
             writes, self._writes = self._writes, []
             return self.session.storage.write(writes)
@@ -75,12 +77,20 @@ class Statement:
         self.result = outcome
         return 0
 
+    def take_result(self) -> Result:
+        """The result of the query that was executed; 0xFFFF if there is none, or it was taken."""
+        result, self.result = self.result, None
+        if result is None:
+            raise TDengineError(errors.ADAPTER, "stmt has no result")
+        return result
+
     def close(self) -> None:
         """Let go of a result that nobody asked for."""
         if self.result is not None:
             self.result.close()
 
-    def _ready(self) -> Prepared:
+    def ready(self) -> Prepared:
+        """What was prepared; raises what went wrong since, or 0xFFFF if nothing was."""
         if self._failure is not None:
             raise self._failure
         if self.prepared is None:
@@ -110,14 +120,16 @@ class LegacyStatement(Statement):
 
     def set_table_name(self, name: str) -> None:
         """The table that following binds are for."""
-        self._ready()
+        self.ready()
         self._name = name.replace("`", "")
+        if len(self._name.rpartition(".")[2].encode()) > _MOST_NAME_BYTES:
+            raise TDengineError(errors.INVALID_OPERATION, "table name is too long")
         if self._unnamed is not None:
             self.prepared = self.session.prepare_parsed(self._unnamed.named(self._name))
 
     def set_tags(self, values: Sequence[tuple[Kind | None, list[Any]]]) -> None:
         """The tags of that table, one value each; the kind is None where it came as JSON."""
-        prepared = self._ready()
+        prepared = self.ready()
         wanted = [item.column for item in prepared.fields or () if item.bind_type == TAG]
         if len(values) != len(wanted):
             raise TDengineError(errors.ADAPTER, "stmt tags count not match")
@@ -125,9 +137,18 @@ class LegacyStatement(Statement):
             _fitted(kind, tags, column.type.kind) for (kind, tags), column in zip(values, wanted, strict=True)
         ]
 
+    def bind_values(self, columns: Sequence[list[Any]]) -> None:
+        """Bind columns that came as JSON."""
+        prepared = self.ready()
+        wanted = [item.column for item in prepared.fields or () if item.bind_type == COLUMN]
+        if len(columns) != len(wanted):
+            raise TDengineError(errors.ADAPTER, "stmt column count not match")
+        fitted = [_fitted(None, values, column.type.kind) for values, column in zip(columns, wanted, strict=True)]
+        self.bind([BoundTable(self._name, self._tags, fitted)])
+
     def bind_block(self, columns: Sequence[tuple[Kind, list[Any]]]) -> None:
         """Bind the columns of a block."""
-        prepared = self._ready()
+        prepared = self.ready()
         if prepared.fields is None:
             self.bind([BoundTable(None, [], [BoundColumn(kind, pa.array(v, kind.arrow)) for kind, v in columns])])
             return

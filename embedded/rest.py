@@ -17,20 +17,35 @@ from embedded.types import FLOAT, JSON, TIMESTAMP, UNITS_PER_SECOND, Field, Type
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def failure(error: TDengineError) -> str:
-    """An error; SQL errors go with HTTP status 200."""
-    return json.dumps({"code": error.code, "desc": error.message}, ensure_ascii=False)
+def _compact(value: Any) -> str:
+    """JSON without spaces, as Go writes it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def update(affected: int) -> str:
+def _timed(answer: dict[str, Any], timing: int | None) -> str:
+    return _compact(answer if timing is None else {**answer, "timing": timing})
+
+
+def failure(error: TDengineError, timing: int | None = None) -> str:
+    """An error; `timing` are the nanoseconds that it took, if they are asked for."""
+    return _timed({"code": error.code, "desc": error.message}, timing)
+
+
+def token(text: str) -> str:
+    """The answer to a login."""
+    return _compact({"code": 0, "desc": text})
+
+
+def update(affected: int, with_names: bool = False, timing: int | None = None) -> str:
     """The answer to a statement that returns no rows."""
-    return json.dumps({"code": 0, "column_meta": [["affected_rows", "INT", 4]], "data": [[affected]], "rows": 1})
+    row: Any = {"affected_rows": affected} if with_names else [affected]
+    return _timed({"code": 0, "column_meta": [["affected_rows", "INT", 4]], "data": [row], "rows": 1}, timing)
 
 
 def head(fields: Sequence[Field]) -> str:
     """The beginning of the answer to a query; `rows` and `tail` follow."""
     meta = [[field.name, _type_text(field.type), field.type.length] for field in fields]
-    return f'{{"code":0,"column_meta":{json.dumps(meta, ensure_ascii=False)},"data":['
+    return f'{{"code":0,"column_meta":{_compact(meta)},"data":['
 
 
 def rows(batch: pa.RecordBatch, result: Result, zone: tzinfo | None, with_names: bool, more: bool) -> str:
@@ -42,12 +57,13 @@ def rows(batch: pa.RecordBatch, result: Result, zone: tzinfo | None, with_names:
     listed: list[Any] = [list(row) for row in zip(*columns, strict=True)]
     if with_names:
         listed = [dict(zip(names, row, strict=True)) for row in listed]
-    return ("," if more else "") + json.dumps(listed, ensure_ascii=False, allow_nan=False)[1:-1]
+    return ("," if more else "") + _compact(listed)[1:-1]
 
 
-def tail(count: int) -> str:
+def tail(count: int, timing: int | None = None) -> str:
     """The end of the answer to a query of so many rows."""
-    return f'],"rows":{count}}}'
+    timed = "" if timing is None else f',"timing":{timing}'
+    return f'],"rows":{count}{timed}}}'
 
 
 def _type_text(type_: Type) -> str:

@@ -11,6 +11,7 @@ million, the process stayed between 156 and 184 MB, and a sweep step of 100,000 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import threading
 import time
@@ -24,7 +25,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedded import errors
+from embedded import errors, limits
 from embedded.errors import TDengineError
 from embedded.schema import Column, Database, Table
 from embedded.types import BY_CODE, Type
@@ -71,8 +72,11 @@ class Rows:
                 self.close()
                 raise _translated(error) from None
             self._rest = batch if batch.schema == self._schema else batch.cast(self._schema)
-        batch = self._rest.slice(0, BATCH_ROWS)
-        self._rest = self._rest.slice(BATCH_ROWS)
+        rows = BATCH_ROWS
+        if self._rest.nbytes > limits.BATCH_BYTES:
+            rows = max(1, min(rows, self._rest.num_rows * limits.BATCH_BYTES // self._rest.nbytes))
+        batch = self._rest.slice(0, rows)
+        self._rest = self._rest.slice(rows)
         return batch
 
     def close(self) -> None:
@@ -86,8 +90,14 @@ class Rows:
 def _translated(error: Exception) -> TDengineError:
     """An error of DuckDB in TDengine's terms; it should not come to this, so the text says where it is from."""
     text = str(error).splitlines()[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return TDengineError(errors.MEMORY_EXHAUSTED, "Query memory exhausted")
+    if isinstance(error, duckdb.InterruptException):
+        return TDengineError(errors.CANCELLED, "Query cancelled")
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException) and "DECIMAL" in text:
         return TDengineError(errors.DECIMAL_OVERFLOW, "Decimal value overflow")
+    if errors.TOO_LONG_A_RESULT in text:
+        return TDengineError(errors.PARAMETER_RANGE, f"Invalid parameter range : {errors.TOO_LONG_A_RESULT}")
     if isinstance(error, duckdb.CatalogException):
         # Dropped by another connection while this one was translating its query.
         return TDengineError(errors.TABLE_MISSING, "Table does not exist")
@@ -95,18 +105,26 @@ def _translated(error: Exception) -> TDengineError:
 
 
 class Storage:
-    """All databases, in memory or in the DuckDB file `path`. Methods may be called from any thread."""
+    """All databases, in memory or in the DuckDB file `path`, which only its owner may read.
 
-    def __init__(self, path: Path | None = None) -> None:
+    `memory` is how much DuckDB may hold there, `1GB` say. Methods may be called from any thread.
+    """
+
+    def __init__(self, path: Path | None = None, memory: str = limits.MEMORY) -> None:
         config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "order_by_non_integer_literal": "true",  # `tbname` of a child is one text for all its rows
         }
         self._root = duckdb.connect(str(path) if path else ":memory:", config=config)
-        if path is None:
+        if path is not None:
+            path.chmod(0o600)
+        else:
             self._root.execute(f"SET temp_directory = '{tempfile.gettempdir()}/embedded-duckdb-{id(self)}'")
         self._root.execute("SET python_enable_replacements = false; SET enable_progress_bar = false")
+        self._root.execute(f"SET memory_limit = '{memory}'; SET max_temp_directory_size = '{limits.TEMPORARY}'")
+        # One core stays for those who ask little.
+        self._root.execute(f"SET threads = {max(1, len(os.sched_getaffinity(0)) - 1)}")
         self._lock = threading.RLock()
         self._writer = self._root.cursor()
         self.databases: dict[str, Database] = {}

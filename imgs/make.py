@@ -13,8 +13,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
 
-PICTURES = [("Grid", "dark"), ("Candles", "dark"), ("Treemap", "light"), ("Heat map", "dark"), ("Lines", "light")]
-"""The view and the colours of each picture."""
+PICTURES = {
+    "dashboard": ("Dashboard", "dark"),
+    "dashboard-light": ("Dashboard", "light"),
+    "grid": ("Grid", "dark"),
+    "candles": ("Candles", "dark"),
+    "treemap": ("Treemap", "light"),
+    "heat-map": ("Heat map", "dark"),
+    "lines": ("Lines", "light"),
+}
+"""The view and the colours of each picture, by its file's name."""
 
 
 def draw(browser: Browser) -> None:
@@ -32,7 +40,7 @@ def photograph(browser: Browser, address: str) -> None:
     page = context.new_page()
     page.goto(address)
     page.locator("nav[aria-busy=false]").wait_for()
-    for view, colours in PICTURES:
+    for file, (view, colours) in PICTURES.items():
         page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
         page.locator(f"nav button[value='{view}']").click()
         page.wait_for_timeout(500)
@@ -41,7 +49,7 @@ def photograph(browser: Browser, address: str) -> None:
         page.mouse.move(0, 0)
         page.wait_for_timeout(1500)
         page.evaluate("document.activeElement.blur()")
-        page.screenshot(path=HERE / f"{view.lower().replace(' ', '-')}.png")
+        page.screenshot(path=HERE / f"{file}.png")
     browse(page)
 
 

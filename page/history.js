@@ -6,7 +6,7 @@ import { fits, lengthOf, titleOf, UNITS, unitOf } from "./ranges.js";
 import { columnsOf } from "./replication.js";
 import { inWords } from "./selection.js";
 import { valuesIn } from "./values.js";
-import { clock, columnsToDraw } from "./views.js";
+import { clock, columnsToDraw, UP_AND_DOWN } from "./views.js";
 import { drawn } from "./webgl.js";
 
 /** What a table of History has besides its own columns: its time, cut to the unit. */
@@ -55,7 +55,8 @@ function aboutRows({ plugin = "Datagrid", filter = [], group_by = [], title }, {
   const rows = title ? titleOf(range) : `${table}: ${titleOf(range)}`;
   const zone = ["hour", "6 hours", "day"].includes(unit) ? " of TDengine's zone" : "";
   const cut = plugin === "Datagrid" || group_by.length ? "" : `, at most the newest ${MOST_DRAWN.toLocaleString("en")}`;
-  return [...filtered, rows + (unit ? ` by ${unit}${zone}` : "") + cut].join(", ");
+  const colours = plugin === "Candlestick" ? UP_AND_DOWN : "";
+  return [...filtered, rows + (unit ? ` by ${unit}${zone}` : "") + cut].join(", ") + colours;
 }
 
 /** The times of the first row and the last. */

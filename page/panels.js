@@ -80,7 +80,6 @@ export async function show(viewer, view, { table, about, filters }) {
     const title = titled(name, config, about(config, view.masters.includes(name)));
     return { ...BLANK, ...config, table: config.table ?? table, theme: theme(), title };
   });
-  viewer.classList.toggle("candles", Object.values(view.panels).every(({ plugin }) => plugin === "Candlestick"));
   const layout = narrow.matches ? tabs(...named(laid)) : laid;
   await viewer.restoreWorkspace({ layout, masters: view.masters, panels, global_filters: filters });
 }

@@ -74,8 +74,11 @@ export async function browse(viewer, live) {
   async function openHistory(to, begin, turn) {
     connection = await connected(to, turn);
     if (connection === null) return;
-    const { client, lost } = connection;
-    lost.catch(() => turn === turns && again(to, begin));
+    const { client, lost, drop } = connection;
+    lost.catch(() => {
+      drop("the connection is lost"); // or whoever waits for an answer would wait for ever
+      if (turn === turns) again(to, begin);
+    });
     const names = await client.get_hosted_table_names();
     bar.offer(names);
     if (!names.includes(to.table)) {

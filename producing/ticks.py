@@ -42,8 +42,8 @@ def ticks(
     """Yield the start of each interval, in epoch nanoseconds, once the interval has passed; end when `stop` is set.
 
     Follows the monotonic clock, so that a correction of the wall clock cannot make a timestamp come twice. Where the
-    wall clock has gone far ahead (a laptop that slept), the intervals in between are left out. Where it has gone far back
-    (somebody has set it right), intervals begin at what it says now.
+    wall clock has gone far ahead (a laptop that slept), the intervals in between are left out; where it has gone far
+    back (somebody has set it right), they begin at what it says now.
     """
     interval_ns = interval_ms * 10**6
     begin = now_ns() // 10**6 * 10**6

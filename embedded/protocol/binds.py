@@ -33,6 +33,10 @@ class BoundTable:
     columns: list[BoundColumn] = field(default_factory=list)
 
 
+class _LengthError(FrameError):
+    """What is bound is shorter or longer than is stated."""
+
+
 def decode(data: bytes) -> list[BoundTable]:
     """Read the data part of a stmt2 bind; FrameError if it is truncated or inconsistent."""
     try:
@@ -65,11 +69,16 @@ def _section(data: bytes, at: int, tables: int, items: int) -> list[list[BoundCo
     lengths = struct.unpack_from(f"<{tables}I", data, at)
     at += 4 * tables
     section = []
-    for length in lengths:
+    for table, length in enumerate(lengths):
         part = _take(data, at, length)
         position, columns = 0, []
-        for _ in range(items):
-            column, size = _item(part, position)
+        for place in range(items):
+            try:
+                column, size = _item(part, position)
+            except _LengthError:
+                # taosAdapter's words (stmt2 in its C part).
+                message = f"bind data length error, tableIndex: {table}, fieldIndex: {place}"
+                raise FrameError(message) from None
             columns.append(column)
             position += size
         if position != length:
@@ -98,7 +107,7 @@ def _item(data: bytes, at: int) -> tuple[BoundColumn, int]:
     (size,) = struct.unpack_from("<I", data, position)
     buffer = _take(data, position + 4, size)
     if position + 4 + size != at + total:
-        raise FrameError("malformed bind: item of a wrong length")
+        raise _LengthError("malformed bind: item of a wrong length")
     return BoundColumn(kind, _array(kind, count, nulls, lengths, buffer)), total
 
 
@@ -113,13 +122,13 @@ def _array(kind: Kind, count: int, nulls: bytes, lengths: bytes, buffer: bytes) 
     bitmap = valid.buffers()[1] if missing else None
     if kind.size:
         if len(buffer) != count * kind.size:
-            raise FrameError("malformed bind: buffer of a wrong length")
+            raise _LengthError("malformed bind: buffer of a wrong length")
         if kind is BOOL:
             flags = pa.Array.from_buffers(pa.uint8(), count, [bitmap, pa.py_buffer(buffer)])
             return pc.not_equal(flags, 0)
         return pa.Array.from_buffers(kind.arrow, count, [bitmap, pa.py_buffer(buffer)])
     if len(lengths) != 4 * count:
-        raise FrameError("malformed bind: lengths missing")
+        raise _LengthError("malformed bind: lengths missing")
     sizes = pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(lengths)])
     if missing:
         sizes = pc.if_else(valid, sizes, 0)
@@ -134,5 +143,5 @@ def _array(kind: Kind, count: int, nulls: bytes, lengths: bytes, buffer: bytes) 
 def _take(data: bytes, at: int, length: int) -> bytes:
     part = data[at : at + length]
     if len(part) < length:
-        raise FrameError("malformed bind: truncated")
+        raise _LengthError("malformed bind: truncated")
     return part

@@ -83,6 +83,11 @@ def encode_fetch(request_id: int, result_id: int) -> bytes:
     return _HEADER.pack(request_id, result_id, FETCH) + struct.pack("<H", 1)
 
 
+def encode_older_block(result_id: int, block: bytes) -> bytes:
+    """The answer to the older action `fetch_block`: a timing, the result's number, the block."""
+    return struct.pack("<QQ", 0, result_id) + block
+
+
 def encode_fetch_reply(
     request_id: int, result_id: int, timing: int, block: bytes | None, code: int = 0, message: str = ""
 ) -> bytes:

@@ -47,6 +47,11 @@ _TABLE_OPTIONS_TEXT = """
 _TABLE_OPTIONS = frozenset(_TABLE_OPTIONS_TEXT.split())
 
 
+_NEVER_CREATED = frozenset(
+    "stream topic index sma user view function dnode mnode qnode snode anode tsma rsma encrypt_key token role".split()
+)
+
+
 def create(reader: Reader) -> Statement:
     """CREATE DATABASE, TABLE, STABLE, and child tables."""
     reader.expect("create")
@@ -56,7 +61,7 @@ def create(reader: Reader) -> Statement:
         return _create_table(reader, must_be_super=True)
     if reader.accept("table"):
         return _create_table(reader, must_be_super=False)
-    if reader.peek() in ("stream", "topic", "index", "user", "view", "function", "dnode", "qnode", "snode", "tsma"):
+    if reader.peek() in _NEVER_CREATED:
         raise unsupported(f"CREATE {reader.peek().upper()}")
     raise reader.error()
 
@@ -206,7 +211,7 @@ _LITERALS = (scanner.STRING, scanner.INTEGER, scanner.FLOAT)
 
 
 def drop(reader: Reader) -> Statement:
-    """DROP DATABASE, TABLE, STABLE."""
+    """DROP DATABASE, TABLE, STABLE, and of what is never there with IF EXISTS."""
     reader.expect("drop")
     if reader.accept("database"):
         return DropDatabase(if_exists=_if_exists(reader), name=reader.name())
@@ -215,7 +220,22 @@ def drop(reader: Reader) -> Statement:
         return DropTables(((reader.table_name(), exists),), super_only=True)
     if reader.accept("table"):
         return DropTables(tuple(reader.listed(lambda: _drop_item(reader))))
+    what = reader.one_of(_DROPPED_IF_THERE)
+    if what is not None:
+        return _drop_nothing(reader, what)
     raise reader.error()
+
+
+_DROPPED_IF_THERE = ("topic", "stream", "view", "function", "tsma")
+
+
+def _drop_nothing(reader: Reader, what: str) -> Statement:
+    """DROP ... IF EXISTS of what this server never has."""
+    if not _if_exists(reader):
+        raise unsupported(f"DROP {what.upper()}")
+    reader.accept("force")
+    reader.table_name()
+    return Maintain(None)
 
 
 def _drop_item(reader: Reader) -> tuple[TableName, bool]:
@@ -240,6 +260,8 @@ def alter(reader: Reader) -> Statement:
     reader.expect("alter")
     if reader.accept("database"):
         return AlterDatabase(reader.name(), _database_options(reader, _ALTERABLE))
+    if reader.peek() in ("user", "dnode", "all", "local", "cluster"):
+        raise unsupported(f"ALTER {reader.peek().upper()}")
     if not (reader.accept("table") or reader.accept("stable")):
         raise reader.error()
     table = reader.table_name()
@@ -294,38 +316,108 @@ def show(reader: Reader) -> Statement:
     if reader.accept("tags"):
         return Show("tags", table=_from_table(reader))
     if reader.accept("table", "tags"):
-        names = None if reader.peek() == "from" else tuple(reader.listed(reader.name))
+        names = None if reader.peek() == "from" else tuple(reader.listed(lambda: _tag_name(reader)))
         return Show("table_tags", table=_from_table(reader), tags=names)
-    if reader.accept("table", "distributed"):
-        raise unsupported("SHOW TABLE DISTRIBUTED")
-    other = reader.one_of(_UNSUPPORTED_SHOWS)
-    if other is not None:
-        raise unsupported(f"SHOW {other.upper()}")
+    for words, what in _SYSTEM_SHOWS.items():
+        if reader.accept(*words):
+            return _system_show(reader, what)
+    if reader.peek() in _UNSUPPORTED_SHOWS:
+        raise unsupported(f"SHOW {reader.peek().upper()}")
     only = reader.one_of(("normal", "child", "system", "user"))
     database = None
     if reader.at_name():
+        unknown = reader.error()
         database = reader.name()
-        reader.expect(".")
-        if reader.peek() in _UNSUPPORTED_SHOWS:
-            raise unsupported(f"SHOW {reader.peek().upper()}")
-    what = reader.one_of(_SHOWN_WITHOUT_LIKE if database is None and only in (None, "user", "system") else ())
-    if (what is not None and only is None) or what == "databases":
-        return Show(what or "", only=only)
+        if not reader.accept("."):
+            raise unknown
+        what = _DATABASE_SHOWS.get(reader.peek())
+        if what is not None and only is None:
+            reader._advance()
+            return Show(what, database, like=_like(reader) if what == "ins_views" else None)
+    if database is None and only in (None, "user", "system") and reader.accept("databases"):
+        return Show("databases", only=only)
     what = reader.one_of(("tables", "stables"))
-    if what is None:
+    if what is None or only in ("user", "system"):
         raise reader.error()
     if database is None and reader.accept("from"):
         database = reader.name()
-    like = reader.string() if reader.accept("like") else None
-    return Show(what, database, like=like, only=only)
+    return Show(what, database, like=_like(reader), only=only)
 
 
-_SHOWN_WITHOUT_LIKE = ("databases",)
-_UNSUPPORTED_SHOWS = frozenset(
-    """accounts apps anodes bnodes cluster compacts connections consumers dnodes encryptions functions grants indexes
-    licences local mnodes qnodes queries snodes streams subscriptions topics transactions tsmas users variables vgroups
-    views vnodes""".split()
-)
+def _like(reader: Reader) -> str | None:
+    return reader.string() if reader.accept("like") else None
+
+
+def _system_show(reader: Reader, what: str) -> Show:
+    """SHOW of what a table of the system databases says; a few take LIKE, or name where from."""
+    if what == "ins_indexes":
+        table = _from_table(reader)
+        return Show(what, table.database)
+    if what == "ins_dnode_variables":
+        reader.integer()
+        reader.expect("variables")
+    if what == "ins_vnodes" and reader.accept("on"):
+        reader.expect("dnode")
+        reader.integer()
+    if what in _DATABASE_SHOWS.values() and reader.accept("from"):
+        return Show(what, reader.name())
+    return Show(what, like=_like(reader) if what in _WITH_LIKE else None)
+
+
+# The longer ones first: SHOW CLUSTER is one, too.
+_SYSTEM_SHOWS: dict[tuple[str, ...], str] = {
+    ("cluster", "alive"): "alive",
+    ("cluster", "machines"): "ins_machines",
+    ("cluster", "variables"): "ins_configs",
+    ("cluster",): "ins_cluster",
+    ("local", "variables"): "local_variables",
+    ("variables",): "ins_configs",
+    ("dnode",): "ins_dnode_variables",
+    ("dnodes",): "ins_dnodes",
+    ("mnodes",): "ins_mnodes",
+    ("qnodes",): "ins_qnodes",
+    ("snodes",): "ins_snodes",
+    ("bnodes",): "ins_bnodes",
+    ("anodes", "full"): "ins_anodes_full",
+    ("anodes",): "ins_anodes",
+    ("arbgroups",): "ins_arbgroups",
+    ("users", "full"): "ins_users_full",
+    ("users",): "ins_users",
+    ("user", "privileges"): "ins_user_privileges",
+    ("grants", "full"): "ins_grants_full",
+    ("grants", "logs"): "ins_grants_logs",
+    ("grants",): "ins_grants",
+    ("licences",): "ins_grants",
+    ("functions",): "ins_functions",
+    ("indexes",): "ins_indexes",
+    ("streams",): "ins_streams",
+    ("topics",): "ins_topics",
+    ("subscriptions",): "ins_subscriptions",
+    ("consumers",): "perf_consumers",
+    ("connections",): "perf_connections",
+    ("queries",): "perf_queries",
+    ("apps",): "perf_apps",
+    ("transactions",): "perf_trans",
+    ("encryptions",): "ins_encryptions",
+    ("compacts",): "ins_compacts",
+    ("vnodes",): "ins_vnodes",
+    ("vgroups",): "ins_vgroups",
+    ("views",): "ins_views",
+    ("tsmas",): "ins_tsmas",
+}
+_DATABASE_SHOWS = {
+    "vgroups": "ins_vgroups",
+    "views": "ins_views",
+    "tsmas": "ins_tsmas",
+    "alive": "alive",
+    "streams": "ins_streams",
+}
+_WITH_LIKE = frozenset(["ins_views", "local_variables", "ins_configs", "ins_dnode_variables"])
+_UNSUPPORTED_SHOWS = frozenset(["accounts", "compact", "transaction", "table", "scores", "usage"])
+
+
+def _tag_name(reader: Reader) -> str:
+    return "tbname" if reader.accept("tbname") else reader.name()
 
 
 def _from_table(reader: Reader) -> TableName:

@@ -7,7 +7,8 @@ database gets that database's meaning.
 """
 
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sqlglot import exp, tokens
 from sqlglot.dialects.dialect import Dialect
@@ -17,6 +18,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from embedded import types
 from embedded.errors import SYNTAX, TDengineError, syntax_error, unsupported
 from embedded.sql import scanner
+from embedded.sql.conditions import is_condition
 from embedded.sql.statements import TableName
 from embedded.types import Type
 
@@ -44,18 +46,6 @@ _SYMBOLS = {
     ";": TokenType.SEMICOLON,
     "->": TokenType.ARROW,
 }
-_WORDS = {
-    "and": TokenType.AND,
-    "or": TokenType.OR,
-    "not": TokenType.NOT,
-    "in": TokenType.IN,
-    "is": TokenType.IS,
-    "between": TokenType.BETWEEN,
-    "like": TokenType.LIKE,
-    "match": TokenType.RLIKE,
-    "nmatch": TokenType.IRLIKE,
-    "contains": TokenType.AT_GT,
-}
 _SORTS = {
     scanner.STRING: TokenType.STRING,
     scanner.QUOTED: TokenType.IDENTIFIER,
@@ -64,6 +54,7 @@ _SORTS = {
     scanner.DURATION: TokenType.INTERVAL,
 }
 _UNEXPECTED = TokenType.COMMAND
+_LIST = TokenType.ARRAY
 
 # Keywords that are functions when a parenthesis follows.
 _FUNCTION_KEYWORDS_TEXT = """
@@ -71,10 +62,13 @@ _FUNCTION_KEYWORDS_TEXT = """
     user rand pi replace substr substring position trim cols
 """
 _FUNCTION_KEYWORDS = frozenset(_FUNCTION_KEYWORDS_TEXT.split())
-PSEUDO_COLUMNS = frozenset(
-    ["tbname", "_rowts", "_c0", "_wstart", "_wend", "_wduration", "_qstart", "_qend", "_qduration"]
-)
-_OTHER_PSEUDO_COLUMNS = frozenset(["_irowts", "_isfilled", "_tags", "_flow", "_fhigh", "_frowts"])
+_PSEUDO_COLUMNS_TEXT = """
+    tbname _rowts _c0 _wstart _wend _wduration _qstart _qend _qduration _irowts _irowts_origin _isfilled
+"""
+PSEUDO_COLUMNS = frozenset(_PSEUDO_COLUMNS_TEXT.split())
+_OTHER_PSEUDO_COLUMNS = frozenset(["_tags", "_flow", "_fhigh", "_frowts"])
+MOST_DEPTH = 60
+"""How deep parentheses and subqueries may nest: beyond that TDengine's parser gives up, too."""
 _FUNCTION_KEYWORDS_BARE = frozenset(["now", "today", "timezone"])
 _CAST_DEFAULT_LENGTH = 64
 
@@ -88,12 +82,19 @@ class TDengine(Dialect):
 
 
 def _tokens(sql: str, start: int = 0) -> t.Iterator[Token]:
+    at: int | None = start
+    while at is not None:
+        at = yield from _tokens_to_list(sql, at)
+
+
+def _tokens_to_list(sql: str, start: int) -> t.Generator[Token, None, int | None]:
+    """The tokens up to the end, or up to a long list of literals after IN, which is one; returns where it ends."""
     for token in scanner.scan(sql, start):
         if token.sort == scanner.END:
-            return
+            return None
         text = token.text
         if token.sort == scanner.WORD:
-            kind = _WORDS.get(text) or (_UNEXPECTED if text in scanner.KEYWORDS else TokenType.VAR)
+            kind = _UNEXPECTED if text in scanner.KEYWORDS else TokenType.VAR
         elif token.sort == scanner.SYMBOL:
             kind = _SYMBOLS.get(text, _UNEXPECTED)
         else:
@@ -103,27 +104,10 @@ def _tokens(sql: str, start: int = 0) -> t.Iterator[Token]:
         elif kind is TokenType.IDENTIFIER:
             text = token.name()
         yield Token(kind, text, start=token.start, end=token.end - 1)
-
-
-def _binary(node: type[exp.Binary]) -> "Callable[[Reader, exp.Expr], exp.Expr]":
-    return lambda reader, this: node(this=this, expression=reader.operand())
-
-
-def _between(reader: "Reader", this: exp.Expr) -> exp.Expr:
-    low = reader.operand()
-    reader.expect("and")
-    return exp.Between(this=this, low=low, high=reader.operand())
-
-
-def _is(reader: "Reader", this: exp.Expr) -> exp.Expr:
-    negated = reader.accept("not")
-    reader.expect("null")
-    node = exp.Is(this=this, expression=exp.Null())
-    return exp.Not(this=node) if negated else node
-
-
-def _in(reader: "Reader", this: exp.Expr) -> exp.Expr:
-    return exp.In(this=this, expressions=reader.parenthesised(reader.expression_node))
+        if text == "in" and kind is _UNEXPECTED and (listed := scanner.literal_list(sql, token.end)):
+            yield Token(_LIST, sql[listed[0] : listed[1]], start=listed[0], end=listed[1] - 1)
+            return listed[1]
+    return None
 
 
 class Reader(Parser):
@@ -133,30 +117,20 @@ class Reader(Parser):
     not.
     """
 
-    RANGE_PARSERS: t.ClassVar = {
-        TokenType.BETWEEN: _between,
-        TokenType.IN: _in,
-        TokenType.IS: _is,
-        TokenType.LIKE: _binary(exp.Like),
-        TokenType.RLIKE: _binary(exp.RegexpLike),
-        TokenType.AT_GT: _binary(exp.ArrayContains),
-        TokenType.IRLIKE: lambda reader, this: exp.Not(this=exp.RegexpLike(this=this, expression=reader.operand())),
-    }
     UNARY_PARSERS: t.ClassVar = {
         TokenType.PLUS: lambda reader: reader._parse_unary(),
         TokenType.DASH: lambda reader: exp.Neg(this=reader._parse_unary()),
-        TokenType.NOT: lambda reader: exp.Not(this=reader._parse_equality()),
     }
     BITWISE: t.ClassVar = {TokenType.AMP: exp.BitwiseAnd, TokenType.PIPE: exp.BitwiseOr}
     TERM: t.ClassVar = {TokenType.DASH: exp.Sub, TokenType.PLUS: exp.Add}
     FACTOR: t.ClassVar = {TokenType.SLASH: exp.Div, TokenType.STAR: exp.Mul, TokenType.MOD: exp.Mod}
-    EQUALITY: t.ClassVar = {TokenType.EQ: exp.EQ, TokenType.NEQ: exp.NEQ}
     JSON_OPERATORS: t.ClassVar = {}
 
     def __init__(self, lowered: str, start: int = 0) -> None:
         super().__init__(dialect=TDengine)
         self.placeholders = 0
         self.sql = lowered
+        self._depth = 0
         self._chunks = [list(_tokens(lowered, start))]
         self._chunk_index = 0
         self._advance_chunk()
@@ -279,7 +253,7 @@ class Reader(Parser):
         word = self.peek()
         kind = types.BY_NAME.get(word.upper())
         if kind is None or not self._curr or self._curr.token_type is TokenType.IDENTIFIER:
-            raise self.error()
+            raise unsupported(f"the type {word.upper()}") if word in ("blob", "mediumblob") else self.error()
         self._advance()
         if kind.decimal:
             digits = self.parenthesised(self.integer)
@@ -301,11 +275,82 @@ class Reader(Parser):
     # Expressions.
 
     def expression_node(self) -> exp.Expr:
-        """An expression or condition."""
-        return t.cast(exp.Expr, self._parse_disjunction())
+        """An expression or condition (sql.y: common_expression)."""
+        with self.deeper():
+            return self._joined("or", exp.Or, lambda: self._joined("and", exp.And, self._negation))
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """One level of nesting more; too many are a syntax error."""
+        if self._depth == MOST_DEPTH:
+            raise self.error()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
+    def _joined(self, word: str, made: t.Callable[..., exp.Expr], rule: Callable[[], exp.Expr]) -> exp.Expr:
+        """Conditions joined by AND or OR. What is no condition is left alone: the word then does not fit."""
+        node = rule()
+        while is_condition(node) and self.accept(word):
+            node = made(this=node, expression=self._condition(rule))
+        return node
+
+    def many_literals(self) -> str | None:
+        """The text of a long list of literals in parentheses, if one comes next."""
+        if not self._curr or self._curr.token_type is not _LIST:
+            return None
+        self._advance()
+        return self._prev.text
+
+    def _condition(self, rule: Callable[[], exp.Expr]) -> exp.Expr:
+        node = rule()
+        if not is_condition(node):
+            raise self.error()
+        return node
+
+    def _negation(self) -> exp.Expr:
+        if not self.accept("not"):
+            return self._predicate()
+        node = exp.Not(this=self._condition(self._predicate))
+        node.set("operator", True)
+        return node
+
+    def _predicate(self) -> exp.Expr:
+        """An expression, or one with what makes a condition of it (sql.y: predicate)."""
+        node = self.operand()
+        if is_condition(node):
+            return node
+        comparison = _COMPARISONS.get(self.peek())
+        if comparison is not None:
+            self._advance()
+            return comparison(this=node, expression=self._operand_of_condition())
+        if self.accept("is"):
+            negated = self.accept("not")
+            self.expect("null")
+            found: exp.Expr = exp.Is(this=node, expression=exp.Null())
+            return exp.Not(this=found) if negated else found
+        negated = self.peek() == "not" and self.peek_next() in _NEGATED
+        if negated:
+            self._advance()
+        rule = _PREDICATES.get(self.peek())
+        if rule is None:
+            return node
+        word = self.peek()
+        self._advance()
+        found = rule(self, node)
+        return exp.Not(this=found) if negated or word == "nmatch" else found
+
+    def _operand_of_condition(self) -> exp.Expr:
+        start = self.position()
+        node = self.operand()
+        if is_condition(node):
+            raise self.error(start)
+        return node
 
     def operand(self) -> exp.Expr:
-        """What a comparison compares: an expression without conditions."""
+        """What a comparison compares: an expression without conditions, unless it is one in parentheses."""
         return t.cast(exp.Expr, self._parse_bitwise())
 
     def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> exp.Expr:
@@ -386,7 +431,7 @@ class Reader(Parser):
         return exp.Anonymous(this=name, expressions=arguments)
 
     def _argument(self) -> exp.Expr:
-        return exp.Star() if self.accept("*") else self.expression_node()
+        return exp.Star() if self.accept("*") else self.operand()
 
     def _cast(self) -> exp.Expr:
         self.expect("cast", "(")
@@ -409,6 +454,49 @@ class Reader(Parser):
         default = self.expression_node() if self.accept("else") else None
         self.expect("end")
         return exp.Case(this=operand, ifs=branches, default=default)
+
+
+_COMPARISONS: dict[str, type[exp.Binary]] = {
+    "=": exp.EQ,
+    "==": exp.EQ,
+    "<>": exp.NEQ,
+    "!=": exp.NEQ,
+    "<": exp.LT,
+    "<=": exp.LTE,
+    ">": exp.GT,
+    ">=": exp.GTE,
+}
+
+
+def _between(reader: Reader, this: exp.Expr) -> exp.Expr:
+    low = reader.operand()
+    reader.expect("and")
+    return exp.Between(this=this, low=low, high=reader.operand())
+
+
+def _in(reader: Reader, this: exp.Expr) -> exp.Expr:
+    literals = reader.many_literals()
+    if literals is not None:
+        node = exp.In(this=this, expressions=[])
+        node.set("literals", scanner.literals(literals))
+        return node
+    return exp.In(this=this, expressions=reader.parenthesised(reader.operand))
+
+
+def _binary(node: type[exp.Binary]) -> Callable[[Reader, exp.Expr], exp.Expr]:
+    return lambda reader, this: node(this=this, expression=reader.operand())
+
+
+_NEGATED = frozenset(["between", "in", "like", "regexp"])
+_PREDICATES: dict[str, Callable[[Reader, exp.Expr], exp.Expr]] = {
+    "between": _between,
+    "in": _in,
+    "like": _binary(exp.Like),
+    "match": _binary(exp.RegexpLike),
+    "nmatch": _binary(exp.RegexpLike),
+    "regexp": _binary(exp.RegexpLike),
+    "contains": _binary(exp.ArrayContains),
+}
 
 
 def _trim(reader: Reader) -> exp.Expr:
@@ -434,6 +522,19 @@ def _substring(reader: Reader) -> exp.Expr:
     return exp.Anonymous(this="substr", expressions=arguments)
 
 
+def _cols(reader: Reader) -> exp.Expr:
+    """COLS(function(...), expression [AS name], ...)."""
+    arguments = [reader.expression_node()]
+    while reader.accept(","):
+        start = reader.position()
+        node = reader.expression_node()
+        name = node.name if isinstance(node, exp.Column) else reader.text_since(start)
+        if reader.accept("as") or reader.at_name():
+            name = reader.name()
+        arguments.append(exp.Alias(this=node, alias=exp.Identifier(this=name, quoted=True)))
+    return exp.Anonymous(this="cols", expressions=arguments)
+
+
 def _position(reader: Reader) -> exp.Expr:
     """POSITION(text IN text)."""
     wanted = reader.operand()
@@ -442,6 +543,7 @@ def _position(reader: Reader) -> exp.Expr:
 
 
 _SPECIAL_CALLS: dict[str, Callable[[Reader], exp.Expr]] = {
+    "cols": _cols,
     "trim": _trim,
     "substr": _substring,
     "substring": _substring,

@@ -7,6 +7,7 @@ from embedded.sql.dialect import Reader
 from embedded.sql.statements import (
     Derived,
     FromItem,
+    Interpolation,
     Join,
     OrderItem,
     Projection,
@@ -16,7 +17,7 @@ from embedded.sql.statements import (
     Union_,
     Window,
 )
-from embedded.sql.times import Duration
+from embedded.sql.times import ZERO, Duration
 
 _NAME_BYTES = 64
 _FILL_MODES = frozenset(["none", "null", "null_f", "value", "value_f", "prev", "next", "linear", "near"])
@@ -42,9 +43,9 @@ def query(reader: Reader) -> Query:
 
 
 def _operand(reader: Reader) -> Query:
-    if reader.peek() == "(":
-        reader.expect("(")
-        inner = query(reader)
+    if reader.accept("("):
+        with reader.deeper():
+            inner = query(reader)
         reader.expect(")")
         return inner
     return Query(_select(reader))
@@ -66,18 +67,19 @@ def _select(reader: Reader) -> Select:
     tags_mode = reader.accept("tags")
     projections = tuple(reader.listed(lambda: _projection(reader)))
     if not reader.accept("from"):
+        if reader.accept("where"):
+            reader.expression_node()  # without a table TDengine reads a condition and forgets it
         return Select(projections, distinct=distinct, tags_mode=tags_mode)
     source = _from(reader)
     where = reader.expression_node() if reader.accept("where") else None
     partition = tuple(reader.listed(lambda: _projection(reader))) if reader.clause("partition", "by") else ()
-    if reader.peek() in ("range", "every"):
-        raise unsupported("RANGE and EVERY (of INTERP)")
-    window = _window(reader)
+    interpolation = _interpolation(reader)
+    window = None if interpolation is not None else _window(reader)
     group: tuple[exp.Expr, ...] = ()
     if reader.clause("group", "by"):
         group = tuple(reader.listed(lambda: _scalar(reader)))
     having = reader.expression_node() if reader.accept("having") else None
-    return Select(projections, source, distinct, tags_mode, where, partition, window, group, having)
+    return Select(projections, source, distinct, tags_mode, where, partition, window, group, having, interpolation)
 
 
 def _scalar(reader: Reader) -> exp.Expr:
@@ -89,7 +91,7 @@ def _projection(reader: Reader) -> Projection:
         return Projection(exp.Star(), "*", aliased=False)
     start = reader.position()
     node = reader.expression_node()
-    name = node.name if isinstance(node, exp.Column) else reader.text_since(start)
+    name = node.name if isinstance(node, exp.Column) else reader.text_since(start).removeprefix("`")
     aliased = reader.accept("as") or reader.at_name()
     if aliased:
         name = reader.name()
@@ -100,25 +102,54 @@ def _from(reader: Reader) -> FromItem:
     left: FromItem = _from_item(reader)
     while True:
         kind = reader.one_of(("inner", "left", "right", "full"))
+        sort = None
         if kind in ("left", "right", "full"):
-            reader.accept("outer")
-            other = reader.one_of(("semi", "anti", "asof", "window"))
-            if other is not None:
-                raise unsupported(f"{kind.upper()} {other.upper()} JOIN")
+            sort = (
+                None if reader.accept("outer") or kind == "full" else reader.one_of(("semi", "anti", "asof", "window"))
+            )
         if kind is not None or reader.peek() == "join":
             reader.expect("join")
-            right = _from_item(reader)
-            reader.expect("on")
-            left = Join(left, right, reader.expression_node(), kind or "inner")
+            left = _joined(reader, left, kind or "inner", sort)
         elif reader.accept(","):
             left = Join(left, _from_item(reader), None)
         else:
             return left
 
 
-def _from_item(reader: Reader) -> Source | Derived:
+def _joined(reader: Reader, left: FromItem, kind: str, sort: str | None) -> Join:
+    """What follows JOIN: the other table, ON, WINDOW_OFFSET and JLIMIT. ASOF and WINDOW need no ON."""
+    right = _from_item(reader)
+    condition = None
+    if sort in ("asof", "window"):
+        condition = reader.expression_node() if reader.accept("on") else None
+    elif kind != "inner" or reader.peek() == "on":
+        reader.expect("on")
+        condition = reader.expression_node()
+    offsets: tuple[tuple[int, Duration], ...] = ()
+    if sort == "window":
+        reader.expect("window_offset")
+        offsets = tuple(reader.parenthesised(lambda: _offset(reader)))
+        if len(offsets) != 2:
+            raise reader.error()
+    most = None
+    if sort in ("asof", "window") and reader.accept("jlimit"):
+        most = reader.integer()
+    return Join(left, right, condition, kind, sort, offsets, most)
+
+
+def _offset(reader: Reader) -> tuple[int, Duration]:
+    sign = -1 if reader.accept("-") else 1
+    return sign, Duration.parse(reader.duration())
+
+
+def _from_item(reader: Reader) -> FromItem:
     if reader.accept("("):
-        inner = query(reader)
+        with reader.deeper():
+            if reader.peek() not in ("select", "("):
+                joined = _from(reader)
+                reader.expect(")")
+                return joined
+            inner = query(reader)
         reader.expect(")")
         return Derived(inner, _alias(reader))
     return Source(reader.table_name(), _alias(reader))
@@ -130,14 +161,14 @@ def _alias(reader: Reader) -> str | None:
 
 def _window(reader: Reader) -> Window | None:
     if reader.accept("interval"):
-        interval, offset = _durations(reader)
+        interval, offset, auto = _durations(reader)
         sliding = None
         if reader.accept("sliding"):
             reader.expect("(")
             sliding = Duration.parse(reader.duration())
             reader.expect(")")
         fill, values = _fill(reader)
-        return Window("interval", interval, offset, sliding, fill=fill, fill_values=values)
+        return Window("interval", interval, offset, sliding, fill=fill, fill_values=values, auto_offset=auto)
     if reader.accept("session"):
         reader.expect("(")
         column = reader.expression_node()
@@ -146,12 +177,16 @@ def _window(reader: Reader) -> Window | None:
         reader.expect(")")
         return Window("session", gap, expressions=(column,))
     if reader.accept("state_window"):
-        return Window("state", expressions=tuple(reader.parenthesised(reader.expression_node)))
+        reader.expect("(")
+        state = reader.operand()
+        reader.expect(")")
+        return Window("state", expressions=(state,), least=_true_for(reader))
     if reader.accept("event_window"):
         reader.expect("start", "with")
         start = reader.expression_node()
         reader.expect("end", "with")
-        return Window("event", expressions=(start, reader.expression_node()))
+        end = reader.expression_node()
+        return Window("event", expressions=(start, end), least=_true_for(reader))
     if reader.accept("count_window"):
         counts = reader.parenthesised(reader.integer)
         if len(counts) > 2:
@@ -160,14 +195,42 @@ def _window(reader: Reader) -> Window | None:
     return None
 
 
-def _durations(reader: Reader) -> tuple[Duration, Duration]:
+def _true_for(reader: Reader) -> Duration:
+    """TRUE_FOR(duration): windows that are shorter do not count."""
+    if not reader.accept("true_for"):
+        return ZERO
     reader.expect("(")
-    interval = Duration.parse(reader.duration())
-    offset = Duration()
-    if reader.accept(",") and not reader.accept("auto"):
-        offset = Duration.parse(reader.duration())
+    least = Duration.parse(reader.duration())
     reader.expect(")")
-    return interval, offset
+    return least
+
+
+def _durations(reader: Reader) -> tuple[Duration, Duration, bool]:
+    reader.expect("(")
+    interval, offset, auto = Duration.parse(reader.duration()), ZERO, False
+    if reader.accept(","):
+        auto = reader.accept("auto")
+        offset = ZERO if auto else Duration.parse(reader.duration())
+    reader.expect(")")
+    return interval, offset, auto
+
+
+def _interpolation(reader: Reader) -> Interpolation | None:
+    """RANGE(from[, to]) EVERY(duration) FILL(mode)."""
+    if reader.peek() not in ("range", "every", "fill"):
+        return None
+    bounds: tuple[exp.Expr, ...] = ()
+    if reader.accept("range"):
+        bounds = tuple(reader.parenthesised(reader.operand))
+        if len(bounds) > 2:
+            raise unsupported("RANGE with a third argument")
+    every = None
+    if reader.accept("every"):
+        reader.expect("(")
+        every = Duration.parse(reader.duration())
+        reader.expect(")")
+    fill, values = _fill(reader)
+    return Interpolation(bounds, every, fill, values)
 
 
 def _fill(reader: Reader) -> tuple[str | None, tuple[exp.Expr, ...]]:

@@ -105,6 +105,30 @@ def scan(sql: str, start: int = 0) -> Iterator[Token]:
     yield Token(END, "", size)
 
 
+_LITERAL = r"(?:[+-]?[0-9]++(?>(?:\.[0-9]*+)?) | '[^'\\]*+' (?!') | \"[^\"\\]*+\" (?!\"))"
+_LITERAL_LIST = re.compile(
+    rf"[ \n]*+\( (?>(?: [ \n]*+ {_LITERAL} [ \n]*+ , ){{200,}}) [ \n]*+ {_LITERAL} [ \n]*+ \)", re.VERBOSE
+)
+_LISTED = re.compile(r"'[^']*+'|\"[^\"]*+\"|[^ \n,()]++")
+
+
+def literal_list(sql: str, start: int) -> tuple[int, int] | None:
+    """Where a list of plain literals in parentheses begins and ends, if one comes next that is long.
+
+    A token and a node for each of 200,000 literals would take seconds.
+    """
+    found = _LITERAL_LIST.match(sql, start)
+    return found.span() if found is not None else None
+
+
+def literals(listed: str) -> list[str | int | float]:
+    """The values of such a list."""
+    return [
+        text[1:-1] if text[0] in "'\"" else float(text) if "." in text else int(text)
+        for text in _LISTED.findall(listed)
+    ]
+
+
 _ESCAPE = re.compile(r"""\\(.)|''|\"\"""", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "%": "\\%", "_": "\\_", "x": "\\x"}
 

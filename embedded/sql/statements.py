@@ -185,13 +185,28 @@ class Projection:
 
 @dataclass(frozen=True)
 class Window:
-    """A window clause: kind `interval`, `session`, `state`, `event` or `count`, with what is in its parentheses."""
+    """A window clause: kind `interval`, `session`, `state`, `event` or `count`, with what is in its parentheses.
+
+    `auto_offset` is INTERVAL(..., AUTO), `least` the duration of TRUE_FOR.
+    """
 
     kind: str
     interval: Duration = ZERO
     offset: Duration = ZERO
     sliding: Duration | None = None
     expressions: tuple[exp.Expr, ...] = ()
+    fill: str | None = None
+    fill_values: tuple[exp.Expr, ...] = ()
+    auto_offset: bool = False
+    least: Duration = ZERO
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """RANGE, EVERY and FILL of INTERP; one bound is a single instant."""
+
+    bounds: tuple[exp.Expr, ...] = ()
+    every: Duration | None = None
     fill: str | None = None
     fill_values: tuple[exp.Expr, ...] = ()
 
@@ -221,12 +236,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Join:
-    """A join with the condition of ON, or by a comma without one; `kind` is inner, left, right or full."""
+    """A join with the condition of ON, or by a comma without one.
+
+    `kind` is inner, left, right or full, `sort` semi, anti, asof or window (None: plain). `offsets` are WINDOW_OFFSET's
+    (sign, duration), `most` is JLIMIT's number.
+    """
 
     left: "FromItem"
     right: "FromItem"
     condition: exp.Expr | None
     kind: str = "inner"
+    sort: str | None = None
+    offsets: tuple[tuple[int, Duration], ...] = ()
+    most: int | None = None
 
 
 FromItem = Source | Derived | Join
@@ -243,6 +265,7 @@ class Select:
     window: Window | None = None
     group: tuple[exp.Expr, ...] = ()
     having: exp.Expr | None = None
+    interpolation: Interpolation | None = None
 
 
 @dataclass(frozen=True)

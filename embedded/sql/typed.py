@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final
+
+import pyarrow as pa
 
 from embedded.types import BIGINT, BOOL, DOUBLE, NULL_TYPE, VARCHAR, Kind, Type
 
@@ -41,12 +43,29 @@ class Typed:
 
 
 @dataclass(frozen=True)
+class Edges:
+    """The rows next to those of a window, for functions that go on to the window's edges (TWA, ELAPSED).
+
+    `start` is the SQL of where the window begins and `size` its length in epoch units. `before` and `after` are columns
+    that each row has with the timestamp of the row before and after it, and `values` for the SQL of an argument the
+    columns with its values there.
+    """
+
+    start: str
+    size: int
+    before: str
+    after: str
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Environment:
     """What functions may depend on besides their arguments.
 
     `time` is the SQL of the relation's primary timestamp (None if it has none), `now` the statement's instant in
     nanoseconds, `offset` the seconds that the session's zone is ahead of UTC, `partition` the SQL of the keys that rows
-    are grouped by.
+    are grouped by, `edges` what lies beside an INTERVAL, `helpers` the columns that functions asked for (Call.helper),
+    `lists` the values of long INs, by the name of the table that has them in the column v.
     """
 
     precision: str
@@ -58,6 +77,9 @@ class Environment:
     database: str | None
     user: str
     partition: tuple[str, ...] = ()
+    edges: Edges | None = None
+    helpers: dict[tuple[str, ...], str] = field(default_factory=dict)
+    lists: dict[str, pa.Table] = field(default_factory=dict)
 
 
 def text_sql(value: str) -> str:

@@ -63,7 +63,7 @@ class Literals:
     def convert(self, value: Value, column: Column, primary: bool = False) -> Any:
         """The Python value for a column, None for NULL; raises 0x0216, or 0x2653 for too long a text."""
         kind = column.type.kind
-        if value.text == "null" and (value.sort == scanner.WORD or (value.sort == scanner.STRING and not kind.text)):
+        if _is_null(value, kind):
             if primary:
                 raise self.error(value, "Primary timestamp column should not be null")
             if column.key:
@@ -102,7 +102,7 @@ class Literals:
         rule = _CONVERSIONS.get(column.type.kind, Literals._integer)
         return [
             self.convert(value, column, primary)
-            if value.text == "null" or value.shift is not None
+            if value.shift is not None or (len(value.text) == 4 and value.text.lower() == "null")
             else rule(self, value, column)
             for value in values
         ]
@@ -211,6 +211,13 @@ class Literals:
             raise self.error(value, str(error)) from None
 
 
+def _is_null(value: Value, kind: Kind) -> bool:
+    """NULL, or in quotes and in any case for what is no text."""
+    if value.sort == scanner.WORD:
+        return value.text == "null"
+    return value.sort == scanner.STRING and not kind.text and value.text.lower() == "null"
+
+
 def to_bytes(text: str) -> bytes | None:
     """The bytes of a VARBINARY literal, of which `\\x` begins hexadecimal digits; None if they are none."""
     if not text.startswith(("\\x", "\\X")):
@@ -227,7 +234,9 @@ def to_decimal(text: str, type_: Type) -> Decimal | None:
     if number.is_finite() and number.adjusted() > _MOST_DIGITS:
         return None
     number = round_decimal(number, type_.scale)
-    return number if number.is_finite() and abs(number) < Decimal(10) ** (type_.precision - type_.scale) else None
+    # abs() would round to the 28 digits of Python's context.
+    fits = number.is_finite() and number.copy_abs() < Decimal(10) ** (type_.precision - type_.scale)
+    return number if fits else None
 
 
 def round_decimal(number: Decimal, scale: int) -> Decimal:
@@ -253,8 +262,10 @@ def json_tag(text: str) -> str | None:
         raise ValueError("json error invalide value")
     values: dict[str, Any] = {}
     for key, value in pairs:
-        if isinstance(value, list) or not (key and key.isascii() and key.isprintable()):
-            raise ValueError("json error invalide value" if isinstance(value, list) else "json error invalide key")
+        if isinstance(value, list):
+            raise ValueError("invalidate json value")
+        if not (key and key.isascii() and key.isprintable()):
+            raise ValueError("json error invalide key")
         values.setdefault(key, int(value) if isinstance(value, float) and value.is_integer() else value)
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

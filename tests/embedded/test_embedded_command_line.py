@@ -25,6 +25,12 @@ def test_help_says_what_it_is_for() -> None:
         assert option in result.stdout
 
 
+def test_help_says_what_it_does_not_do() -> None:
+    text = run("--help").stdout
+    for what in ("TMQ", "schemaless", "streams", "users", "user-defined functions", "4 MiB"):
+        assert what in " ".join(text.split())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -207,21 +207,19 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def holds(condition: Condition, row: Row) -> bool | None:
-    """SQL's three-valued logic."""
+def holds(condition: Condition, row: Row) -> bool:
+    """TDengine's two-valued logic: a comparison with NULL is false, and NOT of it is true."""
     name, operator, value = condition
     if name == "not":
-        inner = holds(operator, row)
-        return None if inner is None else not inner
+        return not holds(operator, row)
     if name in ("and", "or"):
-        both = [holds(operator, row), holds(value, row)]
-        decisive = name == "or"
-        return decisive if decisive in both else None if None in both else not decisive
+        both = (holds(operator, row), holds(value, row))
+        return all(both) if name == "and" else any(both)
     found = row[name]
     if operator in ("is null", "is not null"):
         return bool((found is None) == (operator == "is null"))
     if found is None:
-        return None
+        return False
     if operator in ("in", "not in"):
         return bool((found in value) == (operator == "in"))
     if operator == "between":
@@ -265,7 +263,7 @@ def apply(client: Client, model: Model, step: tuple[str, Any, Any]) -> None:
         elif any(key[0] == child for key in model.rows):
             deleted = client.execute(f"delete from {child} where {where}")
         else:
-            deleted = client.execute(f"delete from {model.name} where {where} and tbname = '{child}'")
+            deleted = client.execute(f"delete from {model.name} where {where} and g = {child[-1]}")
         assert deleted == model.delete(low, high, child)
         return
     values = [(key_of(model, drawn), row) for drawn, row in second]

@@ -11,14 +11,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import taosrest
 import taosws
+from embedded_socket import answered, ask, opened
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import websocket_connect
 
 from embedded.protocol import frames
 from embedded.server import Service, make_app
@@ -40,38 +41,6 @@ def connection(server: EmbeddedServer) -> taosws.Connection:
     connection.execute("create database if not exists d")
     connection.execute("use d")
     return connection
-
-
-# Through a socket of our own.
-
-
-class Listening(Protocol):
-    """A server, here or in a process of its own."""
-
-    port: int
-
-
-async def opened(server: Listening, path: str = "/ws") -> WebSocketClientConnection:
-    """A socket that has done the handshake."""
-    client = await websocket_connect(f"ws://127.0.0.1:{server.port}{path}")
-    await ask(client, {"action": "version"})
-    arguments = {"req_id": 1, "user": "root", "password": "taosdata", "db": ""}
-    reply = await ask(client, {"action": "conn", "args": arguments})
-    assert reply["code"] == 0
-    return client
-
-
-async def ask(client: WebSocketClientConnection, request: dict[str, Any] | bytes | str) -> Any:
-    """Send one request and read the next message: JSON as a dict, binary as bytes."""
-    message = json.dumps(request) if isinstance(request, dict) else request
-    await client.write_message(message, binary=isinstance(message, bytes))
-    return await answered(client)
-
-
-async def answered(client: WebSocketClientConnection) -> Any:
-    reply = await asyncio.wait_for(client.read_message(), 20)
-    assert reply is not None, "the server closed the socket"
-    return json.loads(reply) if isinstance(reply, str) else reply
 
 
 def test_a_query_is_given_up_when_its_client_goes_away() -> None:
@@ -564,7 +533,7 @@ def test_taosrest_works(server: EmbeddedServer, connection: taosws.Connection) -
     assert client.execute(f"insert into rest_client values ({TS}, 5)") == 1
     result = client.query("select a, ts from rest_client")
     assert [row[0] for row in result.data] == [5]
-    assert client.server_info == "3.3.6.3"
+    assert client.server_info == "3.3.7.5"
 
 
 def test_ping_answers(server: EmbeddedServer) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from embedded_server import ROOT
 
-SHARED = {"embedded", "embedded.errors", "embedded.schema", "embedded.types"}
+SHARED = {"embedded", "embedded.errors", "embedded.limits", "embedded.schema", "embedded.types"}
 """The words that all parts have in common."""
 
 
@@ -29,7 +29,7 @@ def imported(path: Path) -> set[str]:
     ("sources", "own"),
     [
         ("embedded/protocol/*.py", "embedded.protocol"),
-        ("embedded/sql/*.py", "embedded.sql"),
+        ("embedded/sql/**/*.py", "embedded.sql"),
         ("embedded/storage.py", "embedded.storage"),
     ],
 )

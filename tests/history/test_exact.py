@@ -263,7 +263,8 @@ WORDS = {"v": ["1", "-3"], "u": ["4000000000"], "b": ["0"], "place": ["'a'", "''
 @st.composite
 def filters(draw: st.DrawFn) -> tuple[list[list[Any]], list[str]]:
     """Filters, and the same in SQL."""
-    viewed, written = [], []
+    viewed: list[list[Any]] = []
+    written = []
     for _ in range(draw(st.integers(0, 2))):
         name = draw(st.sampled_from(sorted(WORDS)))
         op = draw(st.sampled_from(["==", "<", ">=", "is null", "is not null"]))

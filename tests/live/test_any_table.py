@@ -1,12 +1,14 @@
 """Tables other than the demo's: super tables, any types, odd names, tables that change while they are shown."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import taosws
 
 from conftest import Start
 from parts import free_port, get_json, sql
@@ -263,3 +265,33 @@ def test_numbers_with_more_digits_than_a_browser_keeps_are_text_from_the_first_o
         shown = columns()
         assert shown["u"] == ["2", "18446744073709551615"]
         assert shown["d"] == ["0.500000", "123456789012345678.000001"]
+
+
+def test_not_a_number_infinities_long_texts_and_many_children_are_shown(taos_port: int, show: Any) -> None:
+    do(
+        taos_port,
+        "CREATE DATABASE test",
+        "CREATE STABLE test.s (ts TIMESTAMP, f DOUBLE, said VARCHAR(16000)) TAGS (g INT)",
+        "INSERT INTO test.odd USING test.s TAGS (-1) VALUES (1500000000000, 0, '')",
+    )
+    connection = taosws.connect(host="127.0.0.1", port=taos_port, database="test")
+    statement = connection.stmt2_statement()
+    statement.prepare("INSERT INTO odd VALUES (?, ?, ?)")
+    numbers = [math.nan, math.inf, -math.inf]
+    columns_bound = [
+        taosws.millis_timestamps_to_column([1500000000001, 1500000000002, 1500000000003]),
+        taosws.doubles_to_column(numbers),
+        taosws.varchar_to_column(["x" * 16000, "y", "z"]),
+    ]
+    statement.bind([taosws.stmt2_bind_param_view(None, None, columns_bound)])
+    statement.execute()
+    children = [f"c{at} USING test.s TAGS ({at}) VALUES (1500000001000, {at}, 'child')" for at in range(1500)]
+    for begin in range(0, 1500, 500):
+        do(taos_port, f"INSERT INTO {' '.join(f'test.{each}' for each in children[begin : begin + 500])}")
+    with show("s", "--limit", "2000") as columns:
+        shown = columns()
+    assert len(set(shown["tbname"])) == 1501
+    assert max(map(len, shown["said"])) == 16000
+    found = [value for value, name in zip(shown["f"], shown["tbname"], strict=True) if name == "odd"]
+    assert found[0] == 0
+    assert [str(value) for value in found[1:]] in ([str(each) for each in numbers], ["None"] * 3)

@@ -116,7 +116,7 @@ def newest(page: History) -> list[int]:
 @pytest.mark.parametrize("view", ["Candles", "Lines"])
 def test_a_view_keeps_the_range_and_copes_with_any(page: History, view: str) -> None:
     page.pick(view)
-    assert page.title().endswith("stocks_values: the last hour by 15 seconds")
+    assert "stocks_values: the last hour by 15 seconds" in page.title()
     for value in ["1m", "1h", "1d", "7d", "all"]:
         page.go(f"#ranges button[value='{value}']")
         (group,) = page.saved()["group_by"]

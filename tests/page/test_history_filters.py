@@ -32,6 +32,8 @@ def history(browser: Browser, target: Target) -> Iterator[Watched]:
     watched.drawn()
     watched.page.locator("#mode button[value=history]").click()
     watched.drawn()
+    watched.page.locator("nav button[value=Rows]").click()
+    watched.drawn()
     watched.page.evaluate(f"{VIEWER}.toggleConfig(true)")
     yield watched
     watched.context.close()

@@ -328,6 +328,31 @@ def test_what_a_visitor_changes_is_kept_until_it_is_reset(visit: Visit) -> None:
     assert len(watched.saved()["columns"]) == 9
 
 
+def test_two_tabs_keep_each_others_changes(visit: Visit) -> None:
+    one, other = visit(), visit()
+    for watched, name in [(one, "Rows"), (other, "Grid")]:
+        choose(watched, name, key=False)
+        watched.page.evaluate(f"{VIEWER}.restore({{ columns: ['volume'] }})")
+        watched.until(f"return document.querySelector('nav button[value={name}].changed')")
+    for watched in (one, other):
+        watched.page.reload()
+        watched.drawn()
+        changed = watched.page.locator("nav .changed").evaluate_all("(all) => all.map((each) => each.value)")
+        assert sorted(changed) == ["Grid", "Rows"]
+        choose(watched, "Rows", key=False)
+        assert watched.saved()["columns"] == ["volume"]
+
+
+def test_a_view_that_was_not_changed_is_shared_unchanged(visit: Visit) -> None:
+    watched = visit()
+    choose(watched, "Treemap")
+    watched.page.locator("#share").click()
+    watched.until("return location.hash.startsWith('#view=')")
+    other = visit(f"/#{urlsplit(watched.page.url).fragment}")
+    assert other.page.evaluate(PRESSED) == "Treemap"
+    assert other.page.locator("nav .changed").count() == 0
+
+
 def test_choosing_a_ready_made_view_is_no_change(visit: Visit) -> None:
     watched = visit()
     for name in ["Candles", "Grid"]:

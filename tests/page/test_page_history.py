@@ -99,7 +99,7 @@ def test_candles_of_one_ticker_over_a_day_are_one_click(page: History) -> None:
     ((column, op, ticker),) = saved["filter"]
     assert (column, op) == ("ticker", "in")
     assert re.fullmatch(r"[A-Z]+\.N", ticker[0])
-    assert page.title() == f"{ticker[0]}, stocks_values: the last day by 10 minutes"
+    assert page.title() == f"{ticker[0]}, stocks_values: the last day by 10 minutes, green up, orange down"
     assert 140 < page.count() <= 147
     page.page.screenshot(path=ARTEFACTS / "history-candles.png")
 

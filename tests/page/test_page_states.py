@@ -171,12 +171,13 @@ def test_a_visitor_who_may_not_look_or_comes_too_many_is_told_why(page: Watched,
         else:
             route.close(code=1013, reason="as many viewers as the server takes are looking")
 
-    page.page.route("**/status", refuse)
+    status = re.compile(r"/status\?quiet$")
+    page.page.route(status, refuse)
     page.page.route_web_socket(re.compile("/websocket"), turn_away)
     page.page.goto(address)
     page.state("not allowed open the link that the server printed")
     shoot(page, "not-allowed")
-    page.page.unroute("**/status")
+    page.page.unroute(status)
     page.state("reconnecting as many viewers as the server takes are looking")
     allowed = True
     page.state("live")
@@ -194,7 +195,7 @@ def test_a_page_opened_from_disk_finds_the_server_when_it_starts(
     script.write_text(script.read_text().replace("http://localhost:8080/", f"http://localhost:{port}/"))
     page.page.goto(copy.as_uri())
     page.state("no server yet start it with ./run.sh")
-    assert page.until("return getComputedStyle(document.querySelector('header')).display") == "grid"
+    assert page.until("return getComputedStyle(document.querySelector('header')).display") == "flex"
     serve(start, taos_port, port)
     page.page.wait_for_url(f"http://localhost:{port}/", timeout=10_000)
 
@@ -226,7 +227,7 @@ def test_the_page_begins_anew_where_its_style_does_not_come(page: Watched, start
     page.page.goto(address)
     page.until("return document.querySelector('#progress').textContent.includes('could not be loaded')")
     page.drawn()
-    assert page.until("return getComputedStyle(document.querySelector('header')).display") == "grid"
+    assert page.until("return getComputedStyle(document.querySelector('header')).display") == "flex"
 
 
 @pytest.mark.parametrize("name", ["WebAssembly", "WebSocket"])
@@ -285,6 +286,20 @@ def test_large_volumes_and_any_letters_reach_the_browser(page: Watched, start: S
     page.page.locator("nav button[value=Rows]").click()
     cells = "document.querySelector('perspective-viewer-datagrid').shadowRoot.textContent"
     page.until(f"return /Zürich汉[^]*4,000,000,000/.test({cells})")
+
+
+def test_a_row_ahead_of_the_clock_changes_nothing_but_that_the_page_says_so(
+    page: Watched, start: Start, taos_port: int
+) -> None:
+    produce(start, taos_port, "--rows", "10")
+    _, address = serve(start, taos_port)
+    page.page.goto(address)
+    page.drawn()
+    sql(taos_port, "INSERT INTO stocks.stocks_values (`timestamp`, ticker) VALUES (NOW() + 1h, 'later')")
+    page.state("live the newest row is 59 min ahead of the server's clock")
+    page.until("return parseFloat(document.querySelector('#age').textContent) < 2")
+    page.until("return parseFloat(document.querySelector('#rate').textContent) > 20")
+    page.rows("c.ticker.includes('later')")
 
 
 def test_the_page_follows_when_rows_are_deleted(page: Watched, start: Start, taos_port: int) -> None:

@@ -72,7 +72,7 @@ def test_intervals_follow_each_other_whatever_the_wall_clock_does() -> None:
     ):
         begins.append(begin)
         if number == 5:
-            clock.wall -= 3600 * 10**9
+            clock.wall -= 30 * 10**9
     assert [later - earlier for earlier, later in pairwise(begins)] == [250 * MS] * 19
 
 
@@ -87,6 +87,17 @@ def test_intervals_in_which_the_machine_slept_are_left_out() -> None:
             clock.wall += 8 * 3600 * 10**9
     assert begins == sorted(set(begins))
     assert 0 <= clock.wall - begins[-1] <= 500 * MS
+
+
+def test_where_the_wall_clock_goes_far_back_intervals_go_on_at_once_near_now() -> None:
+    clock = Clock()
+    found = ticks(250, StoppedBy(clock), lambda: clock.wall, lambda: clock.monotonic)
+    before = list(islice(found, 4))
+    clock.wall -= 3_600 * 10**9
+    after = list(islice(found, 8))
+    assert len({*before, *after}) == 12
+    assert all(abs(begin - clock.wall) < 3 * 10**9 for begin in after)
+    assert all(later - sooner == 250 * MS for sooner, later in pairwise(after))
 
 
 def test_ticks_end_when_told_to_stop() -> None:

@@ -82,7 +82,10 @@ def test_status_says_what_is_shown(start: Start, taos_port: int, server: str, vi
         "rows_read": status["rows_read"],
         "rows_per_second": status["rows_per_second"],
         "newest": last,
+        "ahead": 0,
         "viewers": 1,
+        "tags": [],
+        "renamed": {},
         "now": status["now"],
     }
     assert 1000 <= status["rows_read"] <= 1500
