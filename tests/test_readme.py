@@ -124,12 +124,19 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+MADE_FOLDERS = {"venv/", "logs/", "logs/8080/", "tdengine-client/", "driver/"}
+"""The folders that pages name and that scripts make, or an archive has."""
+
+
 def test_every_file_that_it_names_exists_or_is_made() -> None:
     made = {"logs/install.log", "tdengine-client/examples"}
     named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|sh|html|js|log|svg|txt|lock|ipynb|json))`", prose()))
     assert {"producer.py", "index.html", "install.sh"} <= named
     for name in named - made:
         assert (ROOT / name).exists() or (ROOT / "page" / name).exists(), name
+    folders = set(re.findall(r"`((?:[\w-]+/)+)`", prose()))
+    assert len(folders) > 10
+    assert [name for name in folders if not (ROOT / name).is_dir() and name not in MADE_FOLDERS] == []
 
 
 @pytest.fixture(scope="module")
