@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
 """Write 1000 new kilobyte texts a second into a table that a tab of Chromium shows, and watch everybody's memory.
 
 Perspective's engine keeps each text for ever; server and page make their tables anew before that is too much. Prints
-what each process held early, at most and at the end; `--plot FILE` draws it (needs matplotlib).
+what each process held early, at most and at the end; `--plot FILE` draws it (needs matplotlib). Run it from the root:
+`venv/bin/python -m benchmarks.texts`.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from benchmarks.page import renderer_mib
+from benchmarks.soak import children
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from soak import children
-
-from page import renderer_mib
 from parts import Part, free_port, sql
 from viewers import FLAGS
 
