@@ -4,6 +4,7 @@
  */
 
 import { theme } from "./theme.js";
+import { inTurn } from "./turns.js";
 import { missing } from "./views.js";
 import { undrawn } from "./webgl.js";
 
@@ -74,7 +75,9 @@ let laid = null; // how the view is laid out where there is room
  * Show a view of `table`, with `filters` for all panels that do not select themselves. The title of each says what
  * `about(config)` does, besides its own.
  */
-export async function show(viewer, view, { table, about, filters }) {
+export const show = (...what) => inTurn(() => showNow(...what));
+
+async function showNow(viewer, view, { table, about, filters }) {
   [titles, laid] = [new Map(), view.layout];
   const panels = mapped(view.panels, (config, name) => {
     const title = titled(name, config, about(config, view.masters.includes(name)));
@@ -98,7 +101,9 @@ function ownTitle(name, title) {
 }
 
 /** Have the view that is shown be filtered, where the viewer has not done that itself, and its titles say so. */
-export async function filter(viewer, { about, filters }) {
+export const filter = (...what) => inTurn(() => filterNow(...what));
+
+async function filterNow(viewer, { about, filters }) {
   const { panels, masters = [], global_filters = [] } = await viewer.saveWorkspace();
   if (JSON.stringify(global_filters) !== JSON.stringify(filters)) {
     await viewer.restoreWorkspace({ global_filters: filters });
@@ -112,7 +117,9 @@ export async function filter(viewer, { about, filters }) {
 
 // A space behind a table's name is there where the replica of it is another one: see page/replication.js.
 /** What the viewer shows, as a view: neither the theme, which is the visitor's, nor what the table is called. */
-export async function shownBy(viewer, table) {
+export const shownBy = (...what) => inTurn(() => shownNow(...what));
+
+async function shownNow(viewer, table) {
   const { layout, panels, masters = [] } = await viewer.saveWorkspace();
   const kept = (saved, name) => {
     const { theme, version, table: of, title, ...config } = saved;
@@ -124,7 +131,8 @@ export async function shownBy(viewer, table) {
 }
 
 // The viewer (5.6.1) goes on drawing in a panel that is on its way out, and fails at that, to nobody's harm.
-const LEAVING = /No panel named|RendererTransport destroyed|closure invoked recursively or after being dropped/;
+const LEAVING =
+  /No panel named|Panel disposed|RendererTransport destroyed|reading '(setSelection|port1)'|closure invoked recursively/;
 for (const type of ["error", "unhandledrejection"]) {
   addEventListener(type, (event) => {
     if (LEAVING.test(event.message ?? event.reason?.message ?? event.reason)) event.preventDefault();
@@ -132,9 +140,10 @@ for (const type of ["error", "unhandledrejection"]) {
 }
 
 /** Draw all panels anew, each from where it is scrolled to. */
-export async function redraw(viewer) {
-  for (const panel of viewer.getPanelNames()) await viewer.restore({}, { panel });
-}
+export const redraw = (viewer) =>
+  inTurn(async () => {
+    for (const panel of viewer.getPanelNames()) await viewer.restore({}, { panel });
+  });
 
 /** A view as text that is the same for the same view: Perspective saves its parts in any order. */
 export function canonical(view) {

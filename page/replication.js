@@ -1,6 +1,7 @@
 /** Replicating the server's table: what a replica in this page is made from, and how it follows. */
 
 import { connection } from "./connection.js";
+import { inTurn } from "./turns.js";
 import { sleep } from "./waiting.js";
 
 /** What the server calls its table. Until it has read TDengine's, it has none. */
@@ -71,12 +72,15 @@ async function another(viewer, engine, replica, { name, rows, limit, updates }) 
   const old = await replica.get_name();
   const table = old === name ? `${name} ` : name;
   const fresh = await engine.table(rows, { name: table, limit });
-  try {
+  const follow = async () => {
     for (const panel of viewer.getPanelNames()) {
       const shown = await viewer.save({ panel }).catch(() => null); // null of one that is on its way out
       if (shown?.table === old) await viewer.restore({ ...shown, table }, { panel });
     }
     await viewer.flush(); // or what draws the old one would fail
+  };
+  try {
+    await inTurn(follow);
   } catch (error) {
     await fresh.delete({ lazy: true });
     connection.problem = ANEW;

@@ -163,7 +163,9 @@ class Watched:
         # That the rows are stale, as on a machine that is busy enough, is an answer, which Chromium logs as an error.
         stale = "503" in message.text and message.location.get("url", "").endswith("/status")
         # Perspective (5.6.1) now and then draws or saves a panel that has just been taken away.
-        retired = re.search(r"No panel named|reading '(setSelection|port1)'|Couldn't find key", message.text)
+        retired = re.search(
+            r"No panel named|Panel disposed|reading '(setSelection|port1)'|Couldn't find key", message.text
+        )
         expected = stale or retired or (self.outage and OUTAGE.search(message.text))
         if message.type in ("error", "warning") and not expected:
             self.problems.append(f"{message.type}: {message.text}")
