@@ -130,6 +130,7 @@ def test_server_and_producer_wait_for_a_tdengine_that_is_not_there_yet(start: St
     assert outages == producer.output.count("TDengine answers again"), "an outage is said once, not each attempt"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_end_every_part_within_a_second_and_in_order(
     start: Start, taos_port: int, number: signal.Signals
