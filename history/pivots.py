@@ -74,8 +74,12 @@ def _split(view: View, query: Query, level: int, groups: list[Group]) -> None:
     """Find the values of one level's groups side by side."""
     levels = [*view.levels[:level], *view.splits]
     asked = [view.aggregate(each)[0] for each in view.columns]
+    most = limits.MAX_VALUES // (len(levels) + len(asked))
+    found = query(f"{_statement(view, levels, asked)} LIMIT {most + 1}")
+    if len(found) > most:
+        raise HistoryError(f"more than {most:,} groups side by side: narrow the time range, or split by fewer columns")
     rows: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-    for row in query(f"{_statement(view, levels, asked)} LIMIT {limits.MAX_VALUES}"):
+    for row in found:
         rows.setdefault(tuple(map(hashable, row[:level])), []).append(row[level:])
     for group in groups:
         group.beside = splits.beside(view, query, rows.get(group.path, ()))

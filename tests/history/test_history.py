@@ -622,3 +622,19 @@ def test_long_numbers_are_shown_grouped_and_filtered_by_all_their_digits(odd: Hi
     assert found["n"] == [1, 2]
     with pytest.raises(perspective.PerspectiveError, match="is no value"):
         run(odd.ask({"columns": ["n"], "filter": [["psp_op_", "==", "many"]]}))
+
+
+def test_more_than_can_stand_side_by_side_is_refused_not_cut(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {
+        "columns": ["price"],
+        "group_by": ["ts by second"],
+        "split_by": ["ticker"],
+        "aggregates": {"price": "sum"},
+    }
+    monkeypatch.setattr(limits, "MAX_VALUES", 900)
+    monkeypatch.setattr(limits, "MAX_SPLIT_COLUMNS", 1)
+    with pytest.raises(perspective.PerspectiveError, match="more than 1 times as many columns"):
+        ask(config)
+    monkeypatch.setattr(limits, "MAX_SPLIT_COLUMNS", 1000)
+    with pytest.raises(perspective.PerspectiveError, match="more than .* groups"):
+        ask(config)
