@@ -636,5 +636,5 @@ def test_more_than_can_stand_side_by_side_is_refused_not_cut(ask: Any, monkeypat
     with pytest.raises(perspective.PerspectiveError, match="more than 1 times as many columns"):
         ask(config)
     monkeypatch.setattr(limits, "MAX_SPLIT_COLUMNS", 1000)
-    with pytest.raises(perspective.PerspectiveError, match="more than .* groups"):
+    with pytest.raises(perspective.PerspectiveError, match=r"more than .* groups"):
         ask(config)
