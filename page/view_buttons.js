@@ -58,12 +58,18 @@ export function offerViews(options) {
     mark();
   }
 
+  /** A view is not changed any more: what was is saved under a name. */
+  function forget(name) {
+    const { [name]: _, ...changed } = memory.get(key)?.changed ?? {};
+    memory.set(key, { changed, current });
+    mine.changed = changed;
+  }
+
   const own = ownViews({
     ...{ of, columns, table: full, reserved: names },
     view: async () => ({ name: current, view: await shownBy(viewer, await tableName()) }),
     changed(name) {
-      delete mine.changed[current];
-      delete mine.changed[name];
+      for (const saved of [current, name]) forget(saved);
       buttons();
       open(name ?? names[0]);
     },

@@ -212,9 +212,12 @@ def test_a_view_of_ones_own_is_saved_renamed_downloaded_deleted_and_read_from_a_
 
     made = names()
     assert made[-1] == "Largest"  # the server's
+    page.page.evaluate(f"{VIEWER}.restore({{ columns: ['volume'] }})")
+    page.page.locator("nav .changed").wait_for()
     menu("Save", "Floor")
     page.until("return document.querySelector('nav button[aria-pressed=true]').value === 'Floor'")
     assert len(panels(page)) == 4
+    assert page.page.locator("nav .changed").count() == 0  # what was changed is saved now
     menu("Rename", "Ceiling")
     page.until("return document.querySelector('nav button[aria-pressed=true]').value === 'Ceiling'")
     page.page.reload()

@@ -92,7 +92,10 @@ def test_a_number_that_is_typed_filters(history: Watched, target: Target) -> Non
             filters(history, '[["volume", ">", 90000]]', seconds)
             break
     filters(history, '[["volume", ">", 90000]]', 1)
-    end = history.until(f"const view = await {VIEWER}.getView(); return (await view.num_rows()) && Date.now()")
+    end = history.until(
+        f"const view = await {VIEWER}.getView(); const {{ filter }} = await view.get_config();"
+        "return JSON.stringify(filter).includes('90000') && (await view.num_rows()) && Date.now()"
+    )
     stored = sql(
         target.taos_port, f"SELECT COUNT(*) FROM stocks.stocks_values WHERE volume > 90000 AND `timestamp` < {end}"
     )

@@ -55,9 +55,8 @@ def test_text_that_never_recurs_is_let_go_of_in_server_and_page_and_the_view_sta
         page.page.evaluate(f"{VIEWER}.restore({{ columns: ['said', 'v'] }})")
         page.page.locator("nav .changed").wait_for()
         name = f"return (await (await {VIEWER}.getTable()).get_name())"
-        for _ in range(2):
-            page.until(f"{name} === 'stock_values '", 30)
-            page.until(f"{name} === 'stock_values'", 30)
+        for again in ("stock_values ", "stock_values"):
+            page.until(f"{name} === {again!r}", 30)
             assert heap(page) < 40_000_000
         assert page.saved()["columns"] == ["said", "v"]
         assert page.page.locator("nav .changed").count() == 1
