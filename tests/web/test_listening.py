@@ -139,6 +139,7 @@ def test_a_server_without_room_serves_those_that_it_has(start: Start, taos_port:
     server = start("-c", LIMITED, str(limit), "perspective_server.py", *options)
     server.says(" live")
     address = f"http://127.0.0.1:{port}"
+    eventually(lambda: get_json(f"{address}/status")[1]["rows"] > 0)
     viewers = [Viewer(address) for _ in range(2)]
 
     def newest() -> float:
