@@ -86,14 +86,8 @@ def number(typed: Typed) -> str:
 
 def double(typed: Typed) -> str:
     """A value as a DOUBLE, for arithmetic."""
-    if isinstance(typed, JsonValue):
-        return typed.number
-    if typed.type.kind.raw or typed.type.kind is JSON:
-        raise TDengineError(errors.INVALID_OPERATION, "Invalid operation")
-    if typed.type.kind is BOOL:
-        return f"CAST(CAST({typed.sql} AS INTEGER) AS DOUBLE)"
-    word = "TRY_CAST" if typed.type.kind.text else "CAST"
-    return f"{word}({typed.sql} AS DOUBLE)"
+    found = number(typed)
+    return found if isinstance(typed, JsonValue) or typed.type.kind.text else f"CAST({found} AS DOUBLE)"
 
 
 def check_length(target: Type) -> None:

@@ -164,9 +164,7 @@ def _window(reader: Reader) -> Window | None:
         interval, offset, auto = _durations(reader)
         sliding = None
         if reader.accept("sliding"):
-            reader.expect("(")
-            sliding = Duration.parse(reader.duration())
-            reader.expect(")")
+            sliding = _duration(reader)
         fill, values = _fill(reader)
         return Window("interval", interval, offset, sliding, fill=fill, fill_values=values, auto_offset=auto)
     if reader.accept("session"):
@@ -205,6 +203,14 @@ def _true_for(reader: Reader) -> Duration:
     return least
 
 
+def _duration(reader: Reader) -> Duration:
+    """One in parentheses."""
+    reader.expect("(")
+    found = Duration.parse(reader.duration())
+    reader.expect(")")
+    return found
+
+
 def _durations(reader: Reader) -> tuple[Duration, Duration, bool]:
     reader.expect("(")
     interval, offset, auto = Duration.parse(reader.duration()), ZERO, False
@@ -226,9 +232,7 @@ def _interpolation(reader: Reader) -> Interpolation | None:
             raise unsupported("RANGE with a third argument")
     every = None
     if reader.accept("every"):
-        reader.expect("(")
-        every = Duration.parse(reader.duration())
-        reader.expect(")")
+        every = _duration(reader)
     fill, values = _fill(reader)
     return Interpolation(bounds, every, fill, values)
 
