@@ -1,7 +1,7 @@
 """Rows as the Arrow in which Perspective takes an answer."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,11 @@ def hashable(value: Any) -> Any:
 def converted(of: Field, value: Any) -> Any:
     """A value of taosws as it is in the field's Arrow type."""
     return value if value is None or of.convert is None else of.convert(value)
+
+
+def placed(named: Mapping[str, Field], shown: slice, first: int = 0) -> list[tuple[str, Field, int]]:
+    """The columns `shown` of those `named`, which follow each other in a row from place `first` on."""
+    return [(name, of, first + at) for at, (name, of) in list(enumerate(named.items()))[shown]]
 
 
 def as_arrow(columns: Sequence[tuple[str, Field, int]], rows: Sequence[tuple[Any, ...]]) -> bytes:

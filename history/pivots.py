@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from history import limits, splits
-from history.answer import as_arrow, converted, hashable
+from history.answer import as_arrow, converted, hashable, placed
 from history.database import Query
 from history.errors import HistoryError
 from history.fields import Field
@@ -39,7 +39,7 @@ def _tree(view: View, query: Query) -> Iterable[Group]:
     wanted = {"flat": [depth], "total": [0]}.get(view.rollup, range(depth + 1))
     by_path: dict[tuple[Any, ...], Group] = {}
     if view.splits:
-        splits.sides(view, query)
+        splits.sides(view, query)  # which make a group as wide as it is
     most = min(limits.MAX_GROUPS, limits.MAX_VALUES // max(1, view.width)) if view.columns else limits.MAX_SUGGESTIONS
     for level in wanted:
         found = _level(view, query, level, most + 1 - len(by_path))
@@ -81,8 +81,9 @@ def _split(view: View, query: Query, level: int, groups: list[Group]) -> None:
     rows: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in found:
         rows.setdefault(tuple(map(hashable, row[:level])), []).append(row[level:])
+    beside = splits.layer(view, query)
     for group in groups:
-        group.beside = splits.beside(view, query, rows.get(group.path, ()))
+        group.beside = beside(rows.get(group.path, ()))
 
 
 def _statement(view: View, levels: Sequence[Field], asked: Sequence[str]) -> str:
@@ -140,6 +141,4 @@ def page(view: View, groups: Sequence[Group], named: Mapping[str, Field], shown:
         columns.append(("__GROUPING_ID__", Field("", "", pa.int32(), None), 0))
     for level, of in enumerate(view.levels):
         columns.append((f"__ROW_PATH_{level}__", of, 1 + level))
-    for at, (name, of) in list(enumerate(named.items()))[shown]:
-        columns.append((name, of, 1 + depth + at))
-    return as_arrow(columns, found)
+    return as_arrow([*columns, *placed(named, shown, 1 + depth)], found)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 
 from history import splits
-from history.answer import as_arrow, converted
+from history.answer import as_arrow, converted, placed
 from history.database import Query
 from history.fields import Field
 from history.view import View
@@ -30,8 +30,8 @@ def page(view: View, query: Query, begin: int, rows: int, named: Mapping[str, Fi
     sql = f"SELECT {listed} FROM {view.source.table.at.full_name}{where} ORDER BY {ordered(view)}"
     found = query(f"{sql} LIMIT {rows} OFFSET {begin}") if rows else []
     if view.splits:
-        laid = [tuple(splits.beside(view, query, [row])) for row in found]
-        return as_arrow([(name, of, at) for at, (name, of) in list(enumerate(named.items()))[shown]], laid)
+        beside = splits.layer(view, query)
+        return as_arrow(placed(named, shown), [tuple(beside([row])) for row in found])
     converted_rows = [tuple(map(converted, columns, row)) for row in found]
     return as_arrow([(each.name, each, at) for at, each in enumerate(columns)], converted_rows)
 

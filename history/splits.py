@@ -3,7 +3,7 @@
 TDengine has no word for that: it is asked for groups of what is split by, which are laid side by side.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,14 +59,18 @@ def _text(of: Field, value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-def beside(view: View, query: Query, rows: Iterable[Sequence[Any]]) -> list[Any]:
-    """The values of a row side by side, None where there are none, from rows of what is split by and of the values."""
+def layer(view: View, query: Query) -> Callable[[Iterable[Sequence[Any]]], list[Any]]:
+    """What lays the values of a row side by side, from rows of what is split by and of the values, else None."""
     width, depth = len(view.columns), len(view.splits)
     places = {side: place for place, side in enumerate(sides(view, query))}
     fields = list(map(view.valued, view.columns))
-    values: list[Any] = [None] * (width * len(places))
-    for row in rows:
-        place = places.get(tuple(map(hashable, row[:depth])))
-        if place is not None:  # or it is of rows that came since the sides were found
-            values[place * width : (place + 1) * width] = map(converted, fields, row[depth:])
-    return values
+
+    def beside(rows: Iterable[Sequence[Any]]) -> list[Any]:
+        values: list[Any] = [None] * (width * len(places))
+        for row in rows:
+            place = places.get(tuple(map(hashable, row[:depth])))
+            if place is not None:  # or it is of rows that came since the sides were found
+                values[place * width : (place + 1) * width] = map(converted, fields, row[depth:])
+        return values
+
+    return beside
