@@ -93,26 +93,28 @@ class Mirror:
         return int(self.clock() * self.table.second)
 
     @property
+    def bound(self) -> int:
+        """From when on rows are ahead of the clock."""
+        return self.now + AHEAD_SECONDS * self.table.second
+
+    @property
     def newest(self) -> int | None:
         """The newest time that is shown, but for those ahead of the clock unless there are no others."""
         if not self.shown:
             return None
-        row = newest_until(self.shown, self.now + AHEAD_SECONDS * self.table.second) or self.shown[-1]
-        return int(row[0])
+        return int((newest_until(self.shown, self.bound) or self.shown[-1])[0])
 
     @property
     def ahead(self) -> int:
         """How far the newest row is ahead of the clock; 0 where it is not."""
-        ahead = self.shown[-1][0] - self.now if self.shown else 0
-        return ahead if ahead > AHEAD_SECONDS * self.table.second else 0
+        return int(self.shown[-1][0]) - self.now if self.shown and self.shown[-1][0] > self.bound else 0
 
     def poll(self, connection: taosws.Connection, whole: bool) -> tuple[str, list[Row]]:
         """Read once, all of the newest rows if `whole`; what to do: "append" the rows, or "replace" all by them."""
-        newest, second = self.newest, self.table.second
-        since = None if whole or newest is None else newest - second
+        newest = self.newest
+        since = None if whole or newest is None else newest - self.table.second
         polled = read_tdengine(connection, self.table, self.limit, since)
-        ahead = self.now + AHEAD_SECONDS * second
-        new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since, ahead)
+        new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since, self.bound)
         if new is None and since is not None:
             return self.poll(connection, whole=True)
         before = math.inf if self.shown is None else -math.inf if newest is None else newest
