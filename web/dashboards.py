@@ -1,5 +1,6 @@
 """The views that the server offers to all who look: the JSON files of a folder, read-only."""
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -46,4 +47,4 @@ class DashboardsHandler(Guarded):
     async def get(self) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(dashboards(self.folder)))
+        self.finish(json.dumps(await asyncio.to_thread(dashboards, self.folder)))

@@ -101,7 +101,7 @@ class StatusHandler(Guarded):
         self.status = status
 
     def get(self) -> None:
-        quiet = "quiet" in self.request.query_arguments or self.request.query == "quiet"
+        quiet = "quiet" in self.request.query_arguments
         self.set_status(200 if quiet or self.status.state == "live" else 503)
         self.set_header("Cache-Control", "no-store")
         self.write(self.status.as_dict())
