@@ -1,5 +1,6 @@
 /** Export: all rows of the table of History over its time range, as a file, while the rest of the page works. */
 
+import { download } from "./download.js";
 import { note } from "./note.js";
 
 const [NEWLINE, QUOTE] = [10, 34];
@@ -25,13 +26,7 @@ async function fileOf(name) {
     if (error.name === "AbortError") return null;
   }
   const parts = [];
-  const end = () => {
-    const link = Object.assign(document.createElement("a"), { download: name });
-    link.href = URL.createObjectURL(new Blob(parts));
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  };
-  return { write: (bytes) => parts.push(bytes), end, drop() {} };
+  return { write: (bytes) => parts.push(bytes), end: () => download(name, parts), drop() {} };
 }
 
 /**

@@ -5,7 +5,7 @@ import { changed } from "./panels.js";
 import { fits, lengthOf, titleOf, UNITS, unitOf } from "./ranges.js";
 import { columnsOf } from "./replication.js";
 import { inWords } from "./selection.js";
-import { valuesIn } from "./values.js";
+import { firstRows, valuesIn } from "./values.js";
 import { clock, columnsToDraw, UP_AND_DOWN } from "./views.js";
 import { drawn } from "./webgl.js";
 
@@ -21,6 +21,7 @@ export async function historyTable(asked, to) {
   const table = await asked.client.open_table(to.table);
   const columns = await columnsOf(table);
   const split = ownColumns(columns);
+  const { texts } = columnsToDraw(split.own);
   let [grouped, known] = [null, null];
   const ends = () => (known ??= endsIn(table, split.time));
   const length = async () => (lengthOf(to.range) > LONG ? await ends().then(([from, to]) => to - from) : lengthOf(to.range));
@@ -34,11 +35,11 @@ export async function historyTable(asked, to) {
   };
   return {
     ...{ columns, make },
-    names: drawn(historyViews(split, undefined, columnsToDraw(split.own).texts.slice(0, 2))),
+    names: drawn(historyViews(split, undefined, texts.slice(0, 2))),
     fit: (view, made) => changed(view, (config) => fitted(config, made, split.time, length)),
     tableName: async () => to.table,
     about: (config) => aboutRows(config, to, split.time),
-    pickable: columnsToDraw(split.own).texts,
+    pickable: texts,
     valuesOf: (column) => valuesIn(table, column),
     size: () => table.size(),
     ends,
@@ -63,9 +64,7 @@ function aboutRows({ plugin = "Datagrid", filter = [], group_by = [], title }, {
 async function endsIn(table, time) {
   const ends = [];
   for (const order of ["asc", "desc"]) {
-    const view = await table.view({ columns: [time], sort: [[time, order]] });
-    ends.push((await view.to_columns({ start_row: 0, end_row: 1 }))[time][0] ?? 0);
-    await view.delete();
+    ends.push((await firstRows(table, { columns: [time], sort: [[time, order]] }, 1))[time][0] ?? 0);
   }
   return ends;
 }
@@ -81,9 +80,7 @@ async function fitted(view, made, time, length) {
 
 /** The values of the column that the newest rows have, in the order of the alphabet, so that they are mostly the same. */
 async function someOf(table, time, column) {
-  const view = await table.view({ columns: [column], sort: [[time, "desc"]] });
-  const found = (await view.to_columns({ start_row: 0, end_row: 1000 }))[column];
-  await view.delete();
+  const { [column]: found } = await firstRows(table, { columns: [column], sort: [[time, "desc"]] }, 1000);
   return [...new Set(found)].filter((value) => value !== null).sort();
 }
 

@@ -1,8 +1,10 @@
 /** Views that are saved under a name: the visitor's own, in the browser, and those that the server offers to all. */
 
+import { download } from "./download.js";
 import { memory } from "./memory.js";
 import { note } from "./note.js";
 import { checked } from "./panels.js";
+import "./popups.js";
 
 const LONGEST = 60; // letters of a name
 
@@ -89,10 +91,7 @@ export function ownViews({ of, table, columns, reserved, view, changed }) {
     keep(rest, null);
   });
   out.addEventListener("click", async () => {
-    const text = JSON.stringify({ table, ...(await view()) }, null, 2);
-    const link = element("a", { download: `${current}.json`, href: URL.createObjectURL(new Blob([text])) });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    download(`${current}.json`, [JSON.stringify({ table, ...(await view()) }, null, 2)]);
   });
   file.addEventListener("change", async () => {
     const [chosen] = file.files;
@@ -107,8 +106,6 @@ export function ownViews({ of, table, columns, reserved, view, changed }) {
       note(`No view can be read from ${chosen.name}: ${why}.`);
     }
   });
-  const close = ({ target }) => menu.contains(target) || (menu.open = false);
-  document.addEventListener("pointerdown", close);
 
   return {
     names: () => [...Object.keys(theirs), ...Object.keys(own)],
@@ -119,7 +116,6 @@ export function ownViews({ of, table, columns, reserved, view, changed }) {
       rename.hidden = drop.hidden = !(shown in own);
     },
     leave() {
-      document.removeEventListener("pointerdown", close);
       menu.remove();
     },
   };

@@ -4,6 +4,7 @@
  */
 
 import { memoryOfTab } from "./memory.js";
+import "./popups.js";
 
 const PICKERS = 3; // columns that can be picked of by hand
 const LISTED = 200; // values of one of them that are shown at a time
@@ -42,20 +43,16 @@ export function offerSelection({ viewer, of, columns, pickable, valuesOf, begin 
   const bar = document.querySelector("#selection");
   const key = `selection of ${of}`;
   let filters = known(begin ?? memoryOfTab.get(key), columns);
-  let [panel, let_go, by] = [null, false, new Map()]; // which panel was clicked last; what each has selected
-
-  function keep() {
-    memoryOfTab.set(key, filters);
-    draw();
-  }
+  let [panel, letGo, by] = [null, false, new Map()]; // which panel was clicked last; what each has selected
 
   function select(next) {
     filters = next;
-    keep();
+    memoryOfTab.set(key, filters);
+    draw();
     changed();
   }
 
-  const without = (column) => filters.filter(([name]) => name !== column);
+  const without = (...columns) => filters.filter(([column]) => !columns.includes(column));
 
   function draw() {
     for (const picker of bar.querySelectorAll("details")) {
@@ -134,29 +131,25 @@ export function offerSelection({ viewer, of, columns, pickable, valuesOf, begin 
     const found = known(detail, columns);
     if (JSON.stringify(found) === JSON.stringify(filters)) return;
     if (!found.length) {
-      if (!let_go) return; // a chart that is drawn anew lets go of what was clicked
-      const left = by.get(viewer.getActivePanel()) ?? [];
-      let_go = false;
-      return select(filters.filter(([column]) => !left.includes(column)));
+      if (!letGo) return; // a chart that is drawn anew lets go of what was clicked
+      letGo = false;
+      return select(without(...(by.get(viewer.getActivePanel()) ?? [])));
     }
-    const new_ = found.filter((filter) => !filters.some((each) => JSON.stringify(each) === JSON.stringify(filter)));
-    const names = new_.map(([column]) => column);
-    if (!new_.length) {
+    const columnsOf = (some) => some.map(([column]) => column);
+    const added = found.filter((filter) => !filters.some((each) => JSON.stringify(each) === JSON.stringify(filter)));
+    if (!added.length) {
       // The same is clicked again, in a chart, which cannot let go of it by itself.
-      if (panel === null) select(filters.filter((each) => !found.some(([column]) => column === each[0])));
+      if (panel === null) select(without(...columnsOf(found)));
       return;
     }
-    by.set(viewer.getActivePanel(), names);
-    select([...filters.filter(([column]) => !names.includes(column)), ...new_]);
+    by.set(viewer.getActivePanel(), columnsOf(added));
+    select([...without(...columnsOf(added)), ...added]);
   }
 
   const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
-  on(viewer, "perspective-select", ({ detail }) => ([panel, let_go] = [detail?.panel ?? null, detail === null]));
-  on(viewer, "pointerdown", () => ([panel, let_go] = [null, false]));
+  on(viewer, "perspective-select", ({ detail }) => ([panel, letGo] = [detail?.panel ?? null, detail === null]));
+  on(viewer, "pointerdown", () => ([panel, letGo] = [null, false]));
   on(viewer, "perspective-global-filter-update", clicked);
-  on(document, "pointerdown", ({ target }) => {
-    for (const picker of bar.querySelectorAll("details[open]")) if (!picker.contains(target)) picker.open = false;
-  });
   on(bar, "keydown", (event) => {
     const open = bar.querySelector("details[open]");
     if (event.key !== "Escape" || !open) return;
