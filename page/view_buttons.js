@@ -12,16 +12,15 @@ import { offerSelection } from "./selection.js";
  * ({ name, view, whose }, where `view` may be null), else the one that was shown last time, else the first.
  *
  * `make(name, filters)` makes a ready-made one of what is selected, and `fit(view, made)` has one that was shown before
- * fit these rows. `of` names the table in the browser's memory, `full` is its name with
- * the database's, `tableName()` resolves to the viewer's; `about(config)` is what the
- * title of a panel says of its rows, `pickable` and `valuesOf` are what can be selected by hand, and `link` goes into
- * links to views. Where rows are asked for over a connection (`remote`), that one could not be shown says nothing about
+ * fit these rows. `of` names the table in the browser's memory, `full` is its name with the database's, `tableName()`
+ * resolves to the viewer's; `about(config)` is what the title of a panel says of its rows, `pickable` and `valuesOf` are
+ * what can be selected by hand, and `link` goes into links to views. Where rows are asked for over a connection (`remote`), that one could not be shown says nothing about
  * the view; `rest()` waits until what the visitor changed in the viewer is drawn, and fails if it will not be.
  * `named(name)` is told which view is chosen.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
- * was, or null, and whether it is ready-made (`made`); `settled()`, which resolves when what was
- * chosen is shown; and `leave()`, which ends the offer.
+ * was, or null, and whether it is ready-made (`made`); `selected`, the filters for all panels; `settled()`, which
+ * resolves when what was chosen is shown; and `leave()`, which ends the offer.
  */
 export function offerViews(options) {
   const { viewer, columns, of, full, tableName, about, names, make, pickable, valuesOf, begin = null, link = {} } = options;
@@ -47,29 +46,26 @@ export function offerViews(options) {
     if (!shared) named(current);
   }
 
-  /** Keep what is chosen, and how that view is changed; what other tabs have changed of other views stays. */
-  function remember() {
-    if (!shared) {
-      const { changed = {} } = memory.get(key) ?? {};
-      const { [current]: _, ...others } = changed;
-      const own = current in mine.changed ? { [current]: mine.changed[current] } : {};
-      memory.set(key, { changed: { ...others, ...own }, current });
-    }
-    mark();
+  /** Keep how a view is changed, undefined where it is not; what other tabs have changed of other views stays. */
+  function record(name, view) {
+    const { [name]: _, ...others } = changes();
+    mine.changed = view ? { ...others, [name]: view } : others;
+    memory.set(key, { changed: mine.changed, current });
   }
 
-  /** A view is not changed any more: what was is saved under a name. */
-  function forget(name) {
-    const { [name]: _, ...changed } = memory.get(key)?.changed ?? {};
-    memory.set(key, { changed, current });
-    mine.changed = changed;
+  const changes = () => memory.get(key)?.changed ?? mine.changed;
+
+  /** Keep what is chosen, and how that view is changed. */
+  function remember() {
+    if (!shared) record(current, mine.changed[current]);
+    mark();
   }
 
   const own = ownViews({
     ...{ of, columns, table: full, reserved: names },
     view: async () => ({ name: current, view: await shownBy(viewer, await tableName()) }),
     changed(name) {
-      for (const saved of [current, name]) forget(saved);
+      for (const saved of [current, name]) record(saved); // what was changed is saved under a name
       buttons();
       open(name ?? names[0]);
     },
@@ -139,7 +135,7 @@ export function offerViews(options) {
   }
 
   const open = (name) => {
-    mine.changed = memory.get(key)?.changed ?? mine.changed;
+    mine.changed = changes();
     return select(name, mine.changed[name], "that you kept");
   };
 
