@@ -30,8 +30,9 @@ const isAway = (text) =>
  * Of Live, `live.load()` gives the viewer its rows, and `live.restore(begin, named)` offers its views, as `offerViews()` does.
  */
 export async function browse(viewer, live) {
+  const views = askForViews();
   while (!server.status) await sleep(50);
-  await askForViews();
+  await views;
   viewer.classList.add("shown");
   progress("");
   calm(viewer);
