@@ -111,8 +111,8 @@ export function ownViews({ of, table, columns, reserved, view, changed }) {
     names: () => [...Object.keys(theirs), ...Object.keys(own)],
     get: (wanted) => theirs[wanted] ?? own[wanted] ?? null,
     choose(shown) {
+      if (shown !== current) name.value = shown in own ? shown : ""; // else somebody may be typing there
       current = shown;
-      name.value = shown in own ? shown : "";
       rename.hidden = drop.hidden = !(shown in own);
     },
     leave() {

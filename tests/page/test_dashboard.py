@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext
 
-from history_page import Demo, History, new_context, small_demo
+from history_page import Demo, History, new_context, opened, small_demo
 from parts import get_json, sql
 from viewers import VIEWER, chromium
 
@@ -45,13 +45,6 @@ def browsers() -> Iterator[list[BrowserContext]]:
     """Two visitors' browsers."""
     with chromium() as browser:
         yield [new_context(browser), new_context(browser)]
-
-
-def opened(context: BrowserContext, address: str) -> History:
-    watched = History(context)
-    watched.page.goto(address)
-    watched.drawn()
-    return watched
 
 
 @pytest.fixture
@@ -245,6 +238,14 @@ def test_a_view_of_ones_own_is_saved_renamed_downloaded_deleted_and_read_from_a_
     assert len(panels(page)) == 4
     page.go("nav button[value=Largest]")
     assert page.saved()["columns"] == ["ticker", "volume"]
+
+
+def test_a_name_that_is_being_typed_stays_whatever_happens_meanwhile(page: History) -> None:
+    page.page.locator("#own summary").click()
+    page.page.locator("#own input").first.fill("Half a na")
+    page.page.evaluate(f"{VIEWER}.restore({{ columns: ['volume'] }})")
+    page.page.locator("nav .changed").wait_for()
+    assert page.page.locator("#own input").first.input_value() == "Half a na"
 
 
 def test_on_a_small_screen_panels_are_shown_one_at_a_time_and_none_is_out_of_reach(page: History) -> None:
