@@ -11,8 +11,7 @@ if (location.protocol === "file:") {
   told.onload = () => handOver(runningAt);
   told.onerror = () => handOver("http://localhost:8080/");
   document.head.append(told);
-}
-if (location.protocol !== "file:" && !able) {
+} else if (!able) {
   tell("refused", "cannot work here", "");
   document.querySelector("#progress").textContent =
     "This page needs WebAssembly and WebSocket: use a browser that has them, or allow them.";

@@ -18,7 +18,8 @@ const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 600
  *
  * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `offer(names)`, which
  * lists the tables; and `tell(asking, otherwise)`, which says for how many milliseconds TDengine has been asked, where
- * those are many, or otherwise something else; and `asOf(range, time, ends)`, when what was asked for then begins and ends; of all rows that are `ends`.
+ * those are many, or otherwise something else; and `asOf(range, time, ends)`, when what was asked for then begins and
+ * ends; of all rows that are `ends`.
  */
 export function historyBar(chosen, cancelled, refresh) {
   const find = (selector) => document.querySelector(selector);

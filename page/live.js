@@ -49,7 +49,8 @@ export async function factsOf(table, columns, tags) {
   const sorted = (name) => values(name).sort((one, other) => one - other);
   const at = sorted(times[0]);
   const different = (...names) => new Set((found[names[0]] ?? []).map((_, row) => JSON.stringify(names.map((name) => found[name][row])))).size;
-  const [low, high] = [sorted(colour)[0], sorted(colour).at(-1)];
+  const colours = sorted(colour);
+  const [low, high] = [colours[0], colours.at(-1)];
   const [one, other] = texts;
   return {
     span: at.length ? at.at(-1) - Math.min(first ?? at[0], at[0]) : 0,
@@ -94,11 +95,11 @@ export function liveViews(columns, tags, facts = NO_FACTS, calm = false) {
   const named = time && !time.includes('"');
   const groups = texts.slice(0, 2);
   const lines = child && facts.children <= CHILDREN ? [child] : groups.slice(0, 1);
-  const stamp = clock(3, facts.dated);
-  const stamps = Object.fromEntries([
-    ...columns.filter(([name, type]) => type === "datetime" && name === time).map(([name]) => [name, stamp]),
-    ...facts.dates.map((name) => [name, date]),
-  ]);
+  const stamped = columns.some(([name, type]) => name === time && type === "datetime");
+  const stamps = {
+    ...(stamped && { [time]: clock(3, facts.dated) }),
+    ...Object.fromEntries(facts.dates.map((name) => [name, date])),
+  };
   const [moment, highest, lowest] = ["time", "highest", "lowest"].map((name) => free(name, columns));
   const average = free(`average of ${AVERAGED}`, columns);
   const found = {};

@@ -45,8 +45,8 @@ const mapped = (panels, change) =>
 
 /** A view, its panels changed by a function that may be asynchronous. */
 export async function changed(view, change) {
-  const panels = await Promise.all(Object.values(view.panels).map(change));
-  return { ...view, panels: Object.fromEntries(Object.keys(view.panels).map((name, at) => [name, panels[at]])) };
+  const entries = Object.entries(view.panels).map(async ([name, config]) => [name, await change(config)]);
+  return { ...view, panels: Object.fromEntries(await Promise.all(entries)) };
 }
 
 /** A view that came from somewhere else, for a table of these columns; also one from before there were panels. */
@@ -115,7 +115,6 @@ async function filterNow(viewer, { about, filters }) {
   }
 }
 
-// A space behind a table's name is there where the replica of it is another one: see page/replication.js.
 /** What the viewer shows, as a view: neither the theme, which is the visitor's, nor what the table is called. */
 export const shownBy = (...what) => inTurn(() => shownNow(...what));
 
@@ -124,6 +123,7 @@ async function shownNow(viewer, table) {
   const kept = (saved, name) => {
     const { theme, version, table: of, title, ...config } = saved;
     const own = ownTitle(name, title);
+    // (A space behind a table's name tells a second replica of it from the first: see page/replication.js.)
     return { ...config, ...(own && { title: own }), ...(of.trim() !== table.trim() && { table: of }) };
   };
   const same = JSON.stringify(named(layout).sort()) === JSON.stringify([...named(laid)].sort());

@@ -35,9 +35,10 @@ export function free(name, columns) {
 
 /**
  * The names of the columns that there are to draw. `tags` are those of a super table's children: they group rows,
- * numbers as well as texts, and are never added up; the children's own names, `tbname`, do so last. Of the numbers, `weight` is one that is added up, `level` one that
- * is averaged, `size` and `colour` are what a treemap draws, each undefined where there is none; `sums` is how each
- * number is aggregated, and `prices` whether there are those of candles.
+ * numbers as well as texts, and are never added up; the children's own names, `tbname`, do so last. Of the numbers,
+ * `weight` is one that is added up, `level` one that is averaged, `size` and `colour` are what a treemap draws, each
+ * undefined where there is none; `sums` is how each number is aggregated, and `prices` whether there are those of
+ * candles.
  */
 export function columnsToDraw(columns, tags = []) {
   const of = (...types) => columns.filter(([, type]) => types.includes(type)).map(([name]) => name);
