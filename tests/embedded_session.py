@@ -6,6 +6,16 @@ import pytest
 
 from embedded.engine import Result, Session
 from embedded.errors import TDengineError
+from embedded.storage import Storage
+
+
+def stored(*statements: str) -> Storage:
+    """A database server's storage in which these statements are done."""
+    storage = Storage()
+    session = Session(storage, zone="UTC")
+    for sql in statements:
+        session.execute(sql)
+    return storage
 
 
 def answer(session: Session, sql: str) -> list[tuple[Any, ...]]:

@@ -86,3 +86,11 @@ class History(Watched):
     def note(self, text: str, seconds: float = 20) -> None:
         """Wait until the page has noted the text."""
         self.until(f"return document.querySelector('#note').innerText.includes({json.dumps(text)})", seconds)
+
+
+def opened(context: BrowserContext, address: str) -> History:
+    """A tab of the browser's, in which the page's first view is shown."""
+    watched = History(context)
+    watched.page.goto(address)
+    watched.drawn()
+    return watched

@@ -66,9 +66,23 @@ class Part:
 
     def kill(self) -> None:
         """End it, and what it has started, at once."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        kill_session(self.process)
+
+
+def kill_session(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that leads a session of its own, and what it has started, at once."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an ::1."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def children_of(server: Part, module: str) -> list[int]:

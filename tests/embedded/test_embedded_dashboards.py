@@ -10,7 +10,7 @@ import pytest
 
 from embedded.engine import Result, Session
 from embedded.storage import Storage
-from embedded_session import answer, error_of
+from embedded_session import answer, error_of, stored
 
 TS = 1767323040000
 """2026-01-02 03:04:00 UTC"""
@@ -20,9 +20,7 @@ MINUTE = f"ts >= {TS} and ts < {TS + 60_000}"
 @pytest.fixture(scope="module")
 def shared() -> Storage:
     """Two meters of three and two rows; b has rows at 0, 20 and 50 s, c at 20 and 30 s."""
-    storage = Storage()
-    session = Session(storage, zone="UTC")
-    for sql in (
+    return stored(
         "create database d",
         "use d",
         "create stable m (ts timestamp, v int, f double, s varchar(10)) tags (g int, place nchar(8))",
@@ -32,9 +30,7 @@ def shared() -> Storage:
         "create stable j (ts timestamp, v int) tags (info json)",
         f"""insert into j1 using j tags ('{{"k":"one","n":1,"ok":true}}') values ({TS}, 1)""",
         f"""insert into j2 using j tags ('{{"n":2.5}}') values ({TS}, 2)""",
-    ):
-        session.execute(sql)
-    return storage
+    )
 
 
 @pytest.fixture

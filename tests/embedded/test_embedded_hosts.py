@@ -13,6 +13,7 @@ import taosws
 
 from embedded.hosts import Hosts
 from embedded_server import EmbeddedServer, rows, running
+from parts import has_ipv6
 
 LOGIN = "Authorization: Basic " + base64.b64encode(b"root:taosdata").decode()
 UPGRADE = [
@@ -179,14 +180,6 @@ def test_a_server_on_all_addresses_answers_to_this_machines_name_and_to_no_other
         for host in (socket.gethostname(), "192.0.2.1", "localhost"):
             assert ask(server.port, "POST /rest/sql", f"Host: {host}:{server.port}")[0] == 200
         assert ask(server.port, "POST /rest/sql", "Host: evil.example")[0] == 403
-
-
-def has_ipv6() -> bool:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")

@@ -12,17 +12,14 @@ from embedded.sql.parser import Insert, parse
 from embedded.sql.scanner import lower_outside_quotes, unquote
 from embedded.sql.statements import CreateTable, Query, TableName
 from embedded.sql.times import Duration, parse_time
-from embedded.storage import Storage
-from embedded_session import answer, error_of
+from embedded_session import answer, error_of, stored
 
 TS = 1767323045000
 
 
 @pytest.fixture
 def session() -> Session:
-    storage = Storage()
-    session = Session(storage, zone="UTC")
-    for sql in (
+    storage = stored(
         "create database d",
         "use d",
         "create table t (ts timestamp, a int, b double, c nchar(10), ok bool)",
@@ -32,9 +29,8 @@ def session() -> Session:
         f"insert into m1 using m tags (1, 'here') values ({TS}, 1) ({TS + 1000}, 3) "
         f"m2 using m tags (2, 'there') values ({TS}, 10)",
         "create table m3 using m tags (3, 'empty')",
-    ):
-        session.execute(sql)
-    return session
+    )
+    return Session(storage, "d", "UTC")
 
 
 # Reading.

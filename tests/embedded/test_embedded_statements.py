@@ -11,7 +11,7 @@ import pytest
 
 from embedded.engine import Result, Session, Update
 from embedded.storage import Storage
-from embedded_session import answer, error_of
+from embedded_session import answer, error_of, stored
 
 TS = 1767323045000
 """2026-01-02 03:04:05 UTC"""
@@ -20,9 +20,7 @@ TS = 1767323045000
 @pytest.fixture(scope="module")
 def shared() -> Storage:
     """Tables that no test of this module changes."""
-    storage = Storage()
-    session = Session(storage, zone="UTC")
-    for sql in (
+    return stored(
         "create database d",
         "use d",
         "create table t (ts timestamp, a int, f float, s varchar(10), ok bool, t2 timestamp)",
@@ -32,9 +30,7 @@ def shared() -> Storage:
         f"insert into m1 using m tags (1, 'east') values ({TS}, 1, 10) ({TS + 1000}, 2, 20) ({TS + 2000}, 3, null) "
         f"m2 using m tags (2, 'west') values ({TS}, 10, 1) ({TS + 1500}, 20, 2)",
         "create table m3 using m tags (3, null)",
-    ):
-        session.execute(sql)
-    return storage
+    )
 
 
 @pytest.fixture

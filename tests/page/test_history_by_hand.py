@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from playwright.sync_api import BrowserContext, WebSocket
 
-from history_page import CELLS, Demo, History, new_context, small_demo
+from history_page import CELLS, Demo, History, new_context, opened, small_demo
 from parts import Part, free_port, get_json, history_workers, sql, stopped
 from protocol.messages import parse
 from viewers import PRESSED, VIEWER, chromium
@@ -43,9 +43,7 @@ def context() -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext, demo: Demo) -> Iterator[History]:
     """A new visitor's tab, in History. No test may leave a problem logged."""
-    watched = History(context)
-    watched.page.goto(demo.address)
-    watched.drawn()
+    watched = opened(context, demo.address)
     watched.go("#mode button[value=history]")
     yield watched
     watched.page.close()
@@ -307,6 +305,7 @@ def test_an_export_that_the_server_refuses_is_a_note(page: History, demo: Demo) 
         page.go("#mode button[value=live]")
         page.go("#mode button[value=history]")
     page.table("brief")
+    page.until("return document.querySelector('#asking').textContent === 'no rows in this time'")  # the bar is still
     sql(demo.taos_port, "DROP TABLE stocks.brief")
     page.page.evaluate("delete window.showSaveFilePicker")
     page.page.locator("#export").click()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
-from history_page import CELLS, Demo, History, new_context
+from history_page import CELLS, Demo, History, new_context, opened
 from parts import Part, free_port, get_json, history_workers, sql, stopped
 from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, chromium
 from waiting import eventually
@@ -46,9 +46,7 @@ def context() -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def tab(context: BrowserContext, demo: Demo) -> Iterator[History]:
     """A page for all tests here."""
-    watched = History(context)
-    watched.page.goto(demo.address)
-    watched.drawn()
+    watched = opened(context, demo.address)
     watched.go("#mode button[value=history]")
     yield watched
     watched.page.close()
@@ -275,6 +273,7 @@ def test_the_server_that_restarts_is_asked_again(context: BrowserContext, demo: 
     port, taos = demo.address.rsplit(":", 1)[1], str(demo.taos_port)
     demo.server = Part(demo.server.log, "perspective_server.py", "--port", port, "--taos-port", taos)
     try:
+        page.until(f"return (await (await {VIEWER}.getView()).num_rows()) > 100")
         page.drawn()
         assert page.count() > 100
         assert page.page.evaluate(PRESSED) == "Pivot"

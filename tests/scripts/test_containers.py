@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from parts import ROOT, free_port, get_json
+from parts import ROOT, free_port, get_json, kill_session
 from waiting import eventually
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
@@ -61,9 +60,7 @@ def started(image: Path, command: list[str], *options: str, **env: str) -> "Iter
     try:
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        kill_session(process)
 
 
 def healthy(port: int, **env: str) -> bool:

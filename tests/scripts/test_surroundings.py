@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from parts import ROOT, free_port, get_json, sql
+from parts import ROOT, free_port, get_json, kill_session, sql
 from script_helpers import Checkout, make_checkout, use_python
 from waiting import eventually
 
@@ -41,9 +41,7 @@ def started(*command: str, **options: object) -> Iterator["subprocess.Popen[byte
     try:
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        kill_session(process)
 
 
 def listens(port: int) -> bool:

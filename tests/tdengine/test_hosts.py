@@ -11,7 +11,7 @@ import pytest
 import taosws
 
 from conftest import Start
-from parts import free_port, get_json, sql
+from parts import free_port, get_json, has_ipv6, sql
 from tdengine import connecting
 from tdengine.connecting import create_tdengine_connection
 from tdengine.errors import TDengineError, reason
@@ -20,15 +20,6 @@ from tdengine.settings import Settings
 from waiting import eventually
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs a second address of loopback")
-
-
-def has_ipv6() -> bool:
-    """Whether this machine has an ::1."""
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
