@@ -14,9 +14,9 @@ import { offerSelection } from "./selection.js";
  * `make(name, filters)` makes a ready-made one of what is selected, and `fit(view, made)` has one that was shown before
  * fit these rows. `of` names the table in the browser's memory, `full` is its name with the database's, `tableName()`
  * resolves to the viewer's; `about(config)` is what the title of a panel says of its rows, `pickable` and `valuesOf` are
- * what can be selected by hand, and `link` goes into links to views. Where rows are asked for over a connection (`remote`), that one could not be shown says nothing about
- * the view; `rest()` waits until what the visitor changed in the viewer is drawn, and fails if it will not be.
- * `named(name)` is told which view is chosen.
+ * what can be selected by hand, and `link` goes into links to views. Where rows are asked for over a connection
+ * (`remote`), that one could not be shown says nothing about the view; `rest()` waits until what the visitor changed in
+ * the viewer is drawn, and fails if it will not be. `named(name)` is told which view is chosen.
  *
  * Returns `ready`, which resolves when the first view is shown or could not be; `shown`, as `begin`, the last one that
  * was, or null, and whether it is ready-made (`made`); `selected`, the filters for all panels; `settled()`, which
