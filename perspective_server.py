@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
+from typing import Any
 
 import perspective
 import tornado.web
@@ -15,60 +17,90 @@ import tornado.web
 from history.pool import HistoryPool
 from live.sessions import Live
 from live.supervisor import messages
+from live.tables import Tables
+from live.visits import Visits
 from protocol.viewer import Offenders
+from tdengine.catalogue import Listed
 from tdengine.command_line import Parser, explained, folder, port_number, positive
 from tdengine.errors import TDengineError
-from tdengine.settings import add_options, add_text_option
+from tdengine.offer import Offer
+from tdengine.settings import add_options, add_text_option, several_databases
 from tdengine.telling import log_to_stderr
 from web import addresses, assets
 from web.access import Access, NotFound
 from web.dashboards import DashboardsHandler
 from web.export import ExportHandler
 from web.listening import listen
+from web.metrics import MetricsHandler
 from web.origins import origin
-from web.status import Status, StatusHandler
+from web.status import StatusHandler
+from web.tables import Figures, FiguresHandler, TablesHandler
 from web.viewers import HistoryViewer, Viewer
 
 log = logging.getLogger("perspective_server")
 
 
-async def perspective_thread(
-    server: perspective.Server, options: argparse.Namespace, live: Live, status: Status
-) -> None:
-    """Keep the Perspective table equal to the newest rows of the TDengine table, as the feed tells what has changed.
+async def perspective_thread(live: Live, options: Sequence[str]) -> None:
+    """Keep a Perspective table equal to the newest rows of a TDengine table, as its feed tells what has changed.
 
     Raises TDengineError for what only the user can mend.
     """
-    client = server.new_local_client()
+    client = live.server.new_local_client()
     table: perspective.Table = None
     schema = b""
-    async with aclosing(messages(taos_options(options, "interval", "limit", "text_limit"))) as feed:
+    async with aclosing(messages(options)) as feed:
         async for message, rows in feed:
             if message["kind"] == "table" and (rows != schema or message["anew"]):
                 if table is not None:
-                    Viewer.close_all("the table begins anew" if rows == schema else "the table has other columns now")
+                    live.end_all("the table begins anew" if rows == schema else "the table has other columns now")
                     table.delete()
-                table, schema = client.table(rows, name=options.name, limit=options.limit), rows
+                table, schema = client.table(rows, name=live.name, limit=live.limit), rows
             elif message["kind"] == "append" and rows:
                 table.update(rows)
             elif message["kind"] == "replace":
                 # update() of a full ring leaves nothing of the old rows, and does not leak as replace() does.
-                table.update(rows) if message["rows"] == options.limit else table.replace(rows)
+                table.update(rows) if message["rows"] == live.limit else table.replace(rows)
             live.follow(message, rows)
-            status.note(message)
 
 
-def make_app(
-    live: Live, pool: HistoryPool, options: argparse.Namespace, status: Status, access: Access
-) -> tornado.web.Application:
-    """The page at /, its assets at /static, the table at /websocket, whole tables at /history, /export and /status."""
-    viewers = {"status": status, "max_viewers": options.max_viewers}
+def make_tables(options: argparse.Namespace, offer: Offer, offenders: Offenders) -> Tables:
+    """The table that the options name, and what shows others of the offer, as long as somebody looks at them."""
+
+    def make(full: str, name: str) -> Live:
+        return Live(full, name, options.limit, options.engine_memory, options.engine_timeout, offenders)
+
+    async def feed(live: Live, listed: Listed) -> None:
+        named = (f"--database={listed.database}", f"--table={listed.table}")
+        await perspective_thread(live, [*taos_options(options, "interval", "limit", "text_limit"), *named])
+
+    first = Listed(options.database, options.table)
+    return Tables(first, options.name, offer, options.max_tables, make, feed)
+
+
+def make_app(tables: Tables, pool: HistoryPool, options: argparse.Namespace, access: Access) -> tornado.web.Application:
+    """The page at /, its assets at /static, live tables at /websocket, whole ones at /history and /export, and more."""
+    offer, first = tables.offer, tables.first
+
+    def viewers() -> dict[str, int]:
+        return {"live": len(Viewer.everyone), "history": len(HistoryViewer.everyone)}
+
+    def status() -> dict[str, Any]:
+        statuses = tables.statuses()
+        return {**statuses[first.full], "viewers": len(Viewer.everyone), "tables": statuses}
+
+    listing = {"offer": offer, "figures": Figures(offer, pool.look_up), "first": first.full}
+    most = {"max_viewers": options.max_viewers}
+    websocket = {"table": options.name, "sessions": partial(Visits, tables), **most}
+    history = {"sessions": pool.over, "offer": offer, "database": options.database, **most}
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, {"table": options.name, "sessions": live, **viewers}),
-            (r"/history", HistoryViewer, {"sessions": pool.over, **viewers}),
-            (r"/export", ExportHandler, {"taos": taos_options(options)}),
+            (r"/websocket", Viewer, websocket),
+            (r"/history", HistoryViewer, history),
+            (r"/export", ExportHandler, {"taos": taos_options(options), "offer": offer}),
             (r"/status", StatusHandler, {"status": status}),
+            (r"/metrics", MetricsHandler, {"tables": tables.statuses, "viewers": viewers}),
+            (r"/tables", TablesHandler, listing),
+            (r"/figures", FiguresHandler, listing),
             (r"/dashboards", DashboardsHandler, {"folder": options.dashboards}),
             *assets.ROUTES,
         ],
@@ -102,6 +134,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="an origin that pages and their websockets may come from besides the server's own, a proxy's say",
     )
     parser.add_argument("--no-token", action="store_true", help="let everybody in, also beyond loopback")
+    parser.add_argument("--max-tables", type=positive, default=8, help="tables that are shown live at a time (8)")
     parser.add_argument("--max-viewers", type=positive, default=500, help="viewers at a time (500)")
     parser.add_argument(
         "--history-workers", type=positive, default=2, help="processes that answer questions about history (2)"
@@ -118,9 +151,11 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dashboards", type=folder, metavar="FOLDER", help="a folder of views (JSON) to offer to all")
     levels = ["debug", "info", "warning", "error"]
     parser.add_argument("--log-level", default="info", choices=levels, help="how much to log (info)")
-    add_options(parser)
+    add_options(parser, several=True)
     add_text_option(parser)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    several_databases(options)
+    return options
 
 
 def taos_options(options: argparse.Namespace, *more: str) -> list[str]:
@@ -134,13 +169,11 @@ async def main(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises TDengineError."""
     # Several threads gain nothing for one view, and 5.6.1 may crash where they update many views of an empty table.
     perspective.set_num_cpus(1)
-    server = perspective.Server()
-    status = Status(table=f"{options.database}.{options.table}")
     access = Access.made(options.address, options.allow_origin, options.no_token)
     offenders = Offenders()
-    live = Live(server, options.name, options.limit, options.engine_memory, options.engine_timeout, offenders)
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options), offenders)
-    app = make_app(live, pool, options, status, access)
+    tables = make_tables(options, Offer(options.databases, pool.look_up), offenders)
+    app = make_app(tables, pool, options, access)
     try:
         listener = listen(app, options.port, options.address)
     except OSError as error:
@@ -151,7 +184,7 @@ async def main(options: argparse.Namespace) -> None:
     if access.token is None and not addresses.is_loopback(options.address):
         log.warning("everybody who reaches %s may look: leave --no-token out to ask for a token", options.address)
     # Loading the page compresses its files; with that and a warm pool the first visitor need not wait for either.
-    feeding = asyncio.gather(perspective_thread(server, options, live, status), assets.load_page(), pool.warm())
+    feeding = asyncio.gather(tables.follow_first(), assets.load_page(), tables.offer.list_at_once())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, feeding.cancel)
     try:
@@ -160,7 +193,7 @@ async def main(options: argparse.Namespace) -> None:
         log.info("stopped")
     finally:
         await pool.close()
-        await live.close()
+        await tables.close()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Database:
         known = self.connection is not None
         try:
             if self.connection is None:
-                self.connection = create_tdengine_connection(self.at, self.at.database, self.timeout)
+                self.connection = create_tdengine_connection(self.at, timeout=self.timeout)
             return list(self.connection.query(sql))
         except taosws.Error as error:
             if (code(error) or 0) < CLIENT_ERRORS:

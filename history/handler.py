@@ -22,6 +22,7 @@ from history.errors import HistoryError
 from history.fields import AGGREGATES, FILTER_OPS, Field, Source
 from history.range import Range
 from history.view import Group, View
+from tdengine import catalogue
 from tdengine.arrow import is_long, may_be_long
 from tdengine.settings import Settings
 from tdengine.sql import literal, quote
@@ -74,7 +75,7 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
     def get_hosted_tables(self) -> list[str]:
         """The tables and super tables of the database; children are in their super tables, but for one: the table that
         the settings name may be a child."""
-        found: list[str] = self.cache.get(("tables",), self._tables)
+        found: list[str] = self.cache.get(("tables", self.at), self._tables)
         return found
 
     def _tables(self) -> list[str]:
@@ -91,12 +92,14 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
 
     def source(self, table_name: str) -> Source:
         """The table of that name, described. Raises HistoryError, or an error of taosws."""
-        found: Source = self.cache.get(("source", table_name), lambda: self._source(self.table(table_name)))
+        found: Source = self.cache.get(
+            ("source", self.at.database, table_name), lambda: self._source(self.table(table_name))
+        )
         return found
 
     def table(self, table_name: str) -> Table:
         """The same, as TDengine has it."""
-        if table_name not in self.get_hosted_tables():
+        if catalogue.find(self.query, self.at.database, table_name) is None:
             raise HistoryError(f"there is no table {table_name[:80]!r} in {self.at.database}")
         return open_table(self.connection, replace(self.at, table=table_name))
 
@@ -121,7 +124,11 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
     def table_size(self, table_name: str) -> int:
         """How many rows there are in the time range."""
         # By the range's name, not by its SQL, where now is another time in each question.
-        return int(self.cache.get(("size", table_name, self.period), lambda: self._size(self._view(table_name, {}))))
+        return int(
+            self.cache.get(
+                ("size", self.at.database, table_name, self.period), lambda: self._size(self._view(table_name, {}))
+            )
+        )
 
     def table_make_view(self, table_name: str, view_name: str, config: dict[str, Any]) -> None:
         """Remember what the view asks for; its time range is settled now."""

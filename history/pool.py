@@ -5,25 +5,25 @@ question that takes too long ends its worker, which is replaced; one that nobody
 """
 
 import asyncio
+import json
 import logging
 import signal
-import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
+from typing import Any
 
 from history.turns import Turns
+from protocol import children
 from protocol.messages import failure, parse
 from protocol.pipe import encode_message, read_message
-from protocol.viewer import Offenders, Viewer
+from protocol.viewer import Nobody, Offenders, Viewer
+from tdengine.errors import TDengineError
 
 log = logging.getLogger("perspective_server")
-
-ROOT = Path(__file__).parent.parent
 
 MAX_QUEUED = 64
 """Questions that one viewer may have open."""
@@ -38,14 +38,20 @@ ENDED_BY_OTHERS = {-signal.SIGKILL, -signal.SIGTERM}
 """How a process ends that no question can have ended."""
 
 
+class Unanswered(Exception):
+    """Why a question has no answer."""
+
+
 class Session:
-    """One viewer's questions, over one time range. Has the methods of Perspective's own sessions."""
+    """One viewer's questions, about one database and time range. Has the methods of Perspective's own sessions."""
 
     _numbers = count(1)
 
-    def __init__(self, pool: "HistoryPool", period: str, viewer: Viewer) -> None:
+    def __init__(self, pool: "HistoryPool", period: str, database: str, table: str, viewer: Viewer) -> None:
         self.pool = pool
         self.period = period
+        self.database = database
+        self.table = table
         self.viewer = viewer
         self.number = next(self._numbers)
         self.views: dict[str, tuple[bytes, float]] = {}
@@ -85,14 +91,16 @@ class Session:
 
 @dataclass(frozen=True)
 class Over:
-    """History over one time range, as a server with the method of Perspective's own."""
+    """History of one database over one time range, as a server with the method of Perspective's own."""
 
     pool: "HistoryPool"
     period: str
+    database: str
+    table: str
 
     def new_session(self, viewer: Viewer) -> Session:
         """A viewer's session."""
-        return Session(self.pool, self.period, viewer)
+        return Session(self.pool, self.period, self.database, self.table, viewer)
 
 
 class Worker:
@@ -118,9 +126,16 @@ class Worker:
         return answer
 
     async def _exchange(self, session: Session, message: bytes, now: float) -> bytes:
+        header = {"session": session.number, "period": session.period, "now": now, "gone": self.gone}
+        return await self._tell({**header, "database": session.database, "table": session.table}, message)
+
+    async def look_up(self, question: dict[str, Any]) -> bytes:
+        """Put a question of the server's own. Raises an error where the process ends."""
+        return await self._tell({"question": question, "now": time.time(), "gone": self.gone})
+
+    async def _tell(self, header: dict[str, Any], message: bytes = b"") -> bytes:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        header = {"session": session.number, "period": session.period, "now": now, "gone": self.gone}
         self.gone = []
         self.process.stdin.write(encode_message(header, message))
         await self.process.stdin.drain()
@@ -140,6 +155,9 @@ class Worker:
         return await self.process.wait()
 
 
+Ask = Callable[[Worker], Awaitable[bytes]]
+
+
 class HistoryPool:
     """The workers, begun when they are needed, or in place of one that was ended. `options` are worker.py's."""
 
@@ -155,10 +173,28 @@ class HistoryPool:
         self.everyone: set[Worker] = set()
         self.beginning = 0
         self.closed = False
+        self.server = Nobody()
+        """Whose turn it is when the server asks for itself."""
 
-    def over(self, period: str) -> "Over":
-        """What opens sessions over a time range."""
-        return Over(self, period)
+    def over(self, period: str, database: str = "", table: str = "") -> "Over":
+        """What opens sessions about the tables of a database, this one among them, over a time range.
+
+        Without these names it is the database and table of the options.
+        """
+        return Over(self, period, database, table)
+
+    async def look_up(self, question: dict[str, Any]) -> Any:
+        """What a worker answers to a question of the server's own. Raises TDengineError with the reason for none."""
+        await self.turns.take(self.server)
+        try:
+            found = json.loads(await self._by_worker(None, self.server, lambda worker: worker.look_up(question)))
+        except Unanswered as error:
+            raise TDengineError(str(error)) from None
+        finally:
+            self.turns.give_back(self.server)
+        if "error" in found:
+            raise TDengineError(found["error"])
+        return found["answer"]
 
     async def ask(self, session: Session, message: bytes, entity: str, now: float) -> bytes:
         """The answer to a question, or the error that says why there is none. Waits for its turn."""
@@ -184,11 +220,19 @@ class HistoryPool:
         if self.offenders.away(session.viewer):
             return failure(message, self.offenders.reason)
         try:
+            asking: Ask = lambda worker: worker.ask(session, message, entity, now)  # noqa: E731
+            return await self._by_worker(session.number, session.viewer, asking)
+        except Unanswered as error:
+            return failure(message, str(error))
+
+    async def _by_worker(self, session: int | None, viewer: Viewer, ask: "Ask") -> bytes:
+        """What a free worker answers. Raises Unanswered where there is none, or it ends."""
+        try:
             worker = await self._worker(session)
         except OSError as error:
-            return failure(message, f"no process can be begun to answer this ({error.strerror}): ask again")
+            raise Unanswered(f"no process can be begun to answer this ({error.strerror}): ask again") from None
         try:
-            answer = await asyncio.wait_for(worker.ask(session, message, entity, now), self.timeout)
+            answer = await asyncio.wait_for(ask(worker), self.timeout)
         except (asyncio.CancelledError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
             self.everyone.discard(worker)
             status = await worker.end()
@@ -197,11 +241,11 @@ class HistoryPool:
                 raise
             if status not in ENDED_BY_OTHERS:
                 log.warning("a history worker has ended (%d): another takes its place", status)
-                self.offenders.note(session.viewer)
+                self.offenders.note(viewer)
+            children.deaths["history.worker"] += 1
             slow = f"this took longer than {self.timeout} s: narrow the time range, or group by fewer columns"
-            return failure(
-                message, slow if isinstance(error, TimeoutError) else "what was to answer has ended: ask again"
-            )
+            why = slow if isinstance(error, TimeoutError) else "what was to answer has ended: ask again"
+            raise Unanswered(why) from None
         if len(self.free) < self.workers:
             self.free.append(worker)
         else:
@@ -209,12 +253,12 @@ class HistoryPool:
             await worker.end()
         return answer
 
-    async def _worker(self, session: Session) -> Worker:
+    async def _worker(self, session: int | None) -> Worker:
         """A free worker, if there is one then one that knows the session; else a new one."""
         if not self.free and self.given_up:
             await asyncio.wait(self.given_up, timeout=NEARLY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self.free:
-            known = [each for each in self.free if session.number in each.knows]
+            known = [each for each in self.free if session in each.knows]
             worker = (known or self.free)[-1]
             self.free.remove(worker)
             return worker
@@ -230,12 +274,8 @@ class HistoryPool:
     async def _begin(self) -> Worker:
         self.beginning += 1
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "history.worker", *self.options),
-                cwd=ROOT,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+            process = await children.begin(
+                "history.worker", *self.options, stdin=PIPE, stderr=asyncio.subprocess.DEVNULL
             )
         finally:
             self.beginning -= 1

@@ -4,10 +4,12 @@ taosws holds the GIL in every call, and a question may take seconds: here it hol
 this worker. Any worker can answer any viewer, as each question comes with the views that it needs.
 """
 
+import json
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import perspective
@@ -17,6 +19,7 @@ from history.cache import Cache
 from history.database import Database
 from history.errors import HistoryError
 from history.handler import TDengineVirtualServerHandler
+from history.looking_up import looked_up
 from protocol.messages import failure, parse
 from protocol.pipe import answers, read_blocking, write_message
 from tdengine.command_line import Parser, positive
@@ -96,10 +99,20 @@ class Worker:
         for gone in header["gone"]:
             if gone in self.sessions:
                 self.sessions.pop(gone).server.close()
+        if "question" in header:
+            return self._look_up(header["question"], header["now"])
         number = header["session"]
         if number not in self.sessions:
-            self.sessions[number] = Session(self.database, self.at, header["period"], self.cache)
+            own = self.at
+            at = replace(own, database=header["database"] or own.database, table=header["table"] or own.table)
+            self.sessions[number] = Session(self.database, at, header["period"], self.cache)
         return self.sessions[number].answer(message, header["now"])
+
+    def _look_up(self, question: dict[str, Any], now: float) -> bytes:
+        try:
+            return json.dumps({"answer": looked_up(self.database, self.at, self.cache, question, now)}).encode()
+        except HistoryError as error:
+            return json.dumps({"error": str(error)}).encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,9 +1,12 @@
-"""What viewers of the live table talk to: the whole table for what pages ask, the viewers' engine for all else."""
+"""What viewers of a live table talk to: the whole table for what pages ask, the viewers' engine for all else."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import perspective
 
+from live.status import Status
 from live.viewers_engine import Contents, ViewersEngine
 from live.whole import OF_TABLE, OF_VIEW, WholeTable
 from protocol.messages import encoded, failure, head, parse, response, says_nothing, tail
@@ -16,27 +19,68 @@ LEVELS = {"view_collapse", "view_expand", "view_set_depth"}
 """What changes nothing of a view without groups."""
 
 
-class Live:
-    """The live table, as a server with sessions. `memory` (MiB) and `seconds` bound what viewers ask besides."""
+FIRST_SECONDS = 8.0
+"""How long a viewer waits for the first rows of a table, before it is told that there are none."""
 
-    def __init__(
-        self, server: perspective.Server, name: str, limit: int, memory: int, seconds: float, offenders: Offenders
-    ) -> None:
+
+class Unavailable(Exception):
+    """Why a table cannot be looked at."""
+
+
+class Live:
+    """A live table, with sessions of its viewers. `memory` (MiB) and `seconds` bound what they ask besides.
+
+    `name` is what viewers call it, and `full` is its name in TDengine. It has a Perspective server of its own.
+    """
+
+    def __init__(self, full: str, name: str, limit: int, memory: int, seconds: float, offenders: Offenders) -> None:
+        self.full = full
         self.name = name
+        self.limit = limit
+        self.server = perspective.Server()
         self.schema = b""
         self.rows = 0
-        self.whole = WholeTable(server, name)
+        self.status = Status(table=full)
+        self.whole = WholeTable(self.server, name)
         self.engine = ViewersEngine(name, limit, self._contents, offenders, memory, seconds)
-        self.awaiting: dict[tuple[Session, int], bytes] = {}
-        """Those who want to be told when there is another table, and how that answer begins."""
+        self.sessions: set[Session] = set()
+        self.changed: Callable[[], None] = lambda: None
+        """Called where there is another table of that name than before, or the first one."""
+        self._filled = False
+        self._awaiting: list[asyncio.Future[None]] = []
 
     def new_session(self, viewer: Viewer) -> "Session":
         """A viewer's session."""
-        return Session(self, viewer)
+        session = Session(self, viewer)
+        self.sessions.add(session)
+        return session
+
+    async def filled(self) -> None:
+        """Wait until the rows of now are there, if there are any. Raises Unavailable with the reason why not."""
+        if self._filled:
+            return
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaiting.append(waiting)
+        try:
+            await asyncio.wait_for(waiting, FIRST_SECONDS)
+        except TimeoutError:
+            raise Unavailable(f"{self.full} cannot be read now: {self.status.error}") from None
+        finally:
+            if waiting in self._awaiting:
+                self._awaiting.remove(waiting)
+
+    def end_all(self, reason: str) -> None:
+        """Close the websockets of all who look at this table, so that they connect again."""
+        for session in list(self.sessions):
+            session.viewer.end(1012, reason)
 
     def follow(self, message: dict[str, Any], rows: bytes) -> None:
-        """The table has just been told what a message of the feed says."""
+        """The table has just been told what a message of the feed says.
+
+        Raises TDengineError for what only the user can mend.
+        """
         kind = message["kind"]
+        self.status.note(message)
         if kind not in ("table", "append", "replace"):
             return
         if kind == "table":
@@ -48,11 +92,21 @@ class Live:
         if kind != "append" or rows:
             self.engine.follow(kind, rows, self.rows)
         if kind == "table":
-            for (session, _), begin in list(self.awaiting.items()):
-                session.viewer.answer(begin + self.whole.answer("get_hosted_tables"))
+            self.changed()
+        else:
+            self._filled = True
+            self._tell(None)
 
-    async def close(self) -> None:
-        """End the viewers' engine."""
+    def _tell(self, why: Unavailable | None) -> None:
+        """Tell those who wait for the table that it is there, or why not."""
+        while self._awaiting:
+            waiting = self._awaiting.pop()
+            if not waiting.done():
+                waiting.set_exception(why) if why else waiting.set_result(None)
+
+    async def close(self, why: str) -> None:
+        """End the viewers' engine, and tell those who wait for the table why it will not come."""
+        self._tell(Unavailable(why))
         await self.engine.close()
 
     def _contents(self) -> Contents | None:
@@ -81,13 +135,8 @@ class Session:
         request, name = parse(message)
         body = getattr(request, name)
         whole, begin = self.live.whole, head(request.msg_id, request.entity_id)
-        if name in OF_TABLE and request.entity_id in ("", self.live.name):
-            if name == "get_hosted_tables" and body.subscribe:
-                self.live.awaiting[self, request.msg_id] = begin
+        if name in OF_TABLE and request.entity_id == self.live.name:
             self.viewer.answer(begin + whole.answer(name))
-        elif name == "remove_hosted_tables_update":
-            self.live.awaiting.pop((self, body.id), None)
-            self.viewer.answer(begin + tail(name))
         elif name == "table_make_port":
             self.viewer.answer(begin + tail(name, port_id=PORT))
         elif name in ("table_on_delete", "table_remove_delete"):
@@ -110,8 +159,8 @@ class Session:
         """Forget the viewer's views."""
         for alias in list(self.subscriptions):
             self._delete(alias)
-        self.live.awaiting = {key: begin for key, begin in self.live.awaiting.items() if key[0] is not self}
         self.live.engine.forget(self)
+        self.live.sessions.discard(self)
 
     async def _of_whole(self, message: bytes, request: Any, name: str) -> float:
         """Answer a request about a view of the whole table."""

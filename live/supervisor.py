@@ -1,14 +1,11 @@
 """The feed process as the server has it: begun, listened to, replaced where it ends or goes silent."""
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
 
+from protocol import children
 from protocol.pipe import Message, read_message
-
-ROOT = Path(__file__).parent.parent
 
 STALE_SECONDS = 2.0
 """After so long without a message, what is shown is no longer called live."""
@@ -29,9 +26,7 @@ async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
     while True:
         why = "the feed has ended and is started again"
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "live.feed", *options), cwd=ROOT, stdout=PIPE
-            )
+            process = await children.begin("live.feed", *options)
         except OSError as error:
             # Descriptors, processes or memory are wanting, and may be there again soon.
             why = f"the feed cannot be started and is tried again: {error.strerror}"
@@ -39,6 +34,7 @@ async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
             try:
                 async for message in _heard(process):
                     yield message
+                children.deaths["live.feed"] += 1
             finally:
                 if process.returncode is None:
                     process.kill()

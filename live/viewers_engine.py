@@ -8,23 +8,20 @@ is answered with that update.
 import asyncio
 import logging
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any, Protocol
 
+from protocol import children
 from protocol.messages import failure
 from protocol.pipe import encode_message, read_message
 from protocol.viewer import Offenders, Viewer
 
 log = logging.getLogger("perspective_server")
-
-ROOT = Path(__file__).parent.parent
 
 IDLE_SECONDS = 60.0
 """How long the process is kept when nobody uses it any more."""
@@ -149,9 +146,7 @@ class ViewersEngine:
 
     async def _begin(self) -> None:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "live.engine", *self.options), cwd=ROOT, stdin=PIPE, stdout=PIPE
-            )
+            process = await children.begin("live.engine", *self.options, stdin=PIPE)
         except OSError as error:
             if not self._missing:
                 log.warning("the viewers' engine cannot be begun: %s", error.strerror)
@@ -204,6 +199,7 @@ class ViewersEngine:
                     self._done(header["seconds"])
         status = await process.wait()
         if self.process is process:
+            children.deaths["live.engine"] += 1
             guilty = self._suspect() if -status not in OURS else None
             log.warning("the viewers' engine has ended (%d): its viewers connect again", status)
             self._end("what computes your views has ended: connect again", guilty)
@@ -225,6 +221,7 @@ class ViewersEngine:
 
     def _overrun(self) -> None:
         log.warning("the viewers' engine took longer than %g s: it is ended", self.seconds)
+        children.deaths["live.engine"] += 1
         self._end("what computes your views took too long: connect again", self._suspect())
 
     def _end(self, reason: str, guilty: User | None = None) -> None:

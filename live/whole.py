@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol.messages import encoded, head, tail
 
-OF_TABLE = {"get_features", "get_hosted_tables", "server_system_info", "table_schema", "table_size"}
+OF_TABLE = {"get_features", "server_system_info", "table_schema", "table_size"}
 OF_VIEW = {
     *("view_dimensions", "view_schema", "view_expression_schema", "view_get_config", "view_column_paths"),
     "view_to_arrow",

@@ -54,11 +54,14 @@ _MESSAGES = {
     " 36 view_to_ndjson_string ToText, 37 remove_hosted_tables_update Id, 41 table_describe Describe",
     "ServerError": "1 message string",
     "Arrow": "1 arrow bytes",
+    "Hosted": "1 entity_id string, 2 index string, 3 limit uint32",
+    "AllHosted": "1 table_infos Hosted*",
     "Port": "1 port_id uint32",
     "Made": "1 view_id string",
     "Dimensions": "1 num_table_rows uint32, 2 num_table_columns uint32, 3 num_view_rows uint32,"
     " 4 num_view_columns uint32",
-    "Response": "1 msg_id uint32, 2 entity_id string, 5 table_make_port Port, 6 table_make_view Made,"
+    "Response": "1 msg_id uint32, 2 entity_id string, 4 get_hosted_tables AllHosted,"
+    " 5 table_make_port Port, 6 table_make_view Made,"
     " 11 view_delete Empty, 12 view_dimensions Dimensions, 16 view_to_arrow Arrow, 18 view_collapse Empty,"
     " 19 view_expand Empty, 21 view_on_update Empty, 22 view_remove_on_update Empty, 23 view_set_depth Empty,"
     " 30 table_remove_delete Empty, 34 view_on_delete Empty, 35 view_remove_delete Empty,"

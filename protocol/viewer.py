@@ -27,6 +27,21 @@ class Viewer(Protocol):
         """Close the websocket, with a reason in words."""
 
 
+class Nobody:
+    """One who only asks: the server itself, which has no websocket."""
+
+    address = ""
+
+    def answer(self, message: bytes) -> None:
+        """There is nobody to send it to."""
+
+    async def reads(self) -> None:
+        """There is nothing to read."""
+
+    def end(self, code: int, reason: str) -> None:
+        """There is nothing to close."""
+
+
 class Offenders:
     """The addresses from which child processes were ended, and when."""
 

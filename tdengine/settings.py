@@ -10,6 +10,9 @@ from tdengine.command_line import port_number
 from tdengine.hosts import bracketed, hosts
 from tdengine.sql import quote
 
+DATABASE = "stocks"
+"""The demo's database."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -43,8 +46,16 @@ def identifier(text: str) -> str:
     return text
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where the table is. Each defaults to its environment variable, then to the demo's."""
+def database_or_all(text: str) -> str:
+    """Check what is given as one of several databases: a name, or `*`. Raises argparse.ArgumentTypeError."""
+    return text if text == "*" else identifier(text)
+
+
+def add_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the options that say where the table is. Each defaults to its environment variable, then to the demo's.
+
+    Where `several` databases may be named, they are a list, empty where there is none but the default.
+    """
     group = parser.add_argument_group("TDengine", "the password is read from TAOS_PASSWORD alone (taosdata)")
 
     def add(name: str, type_: Callable[[str], Any], default: str, what: str) -> None:
@@ -55,7 +66,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("taos-host", hosts, "localhost", "host, or several of a cluster's, with commas between them")
     add("taos-port", port_number, "6041", "port of taosAdapter, which speaks WebSocket")
     add("taos-user", str, "root", "user")
-    add("database", identifier, "stocks", "database")
+    if several:
+        group.add_argument(
+            "--database",
+            type=database_or_all,
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="database, may be given several times: the first is --table's, '*' is all that the account may read"
+            " (TAOS_DATABASE, else stocks)",
+        )
+    else:
+        add("database", identifier, DATABASE, "database")
     add("table", identifier, "stocks_values", "table or super table")
 
 
@@ -69,6 +91,13 @@ def add_text_option(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="a column whose numbers are shown as text, as they have too many digits for a browser",
     )
+
+
+def several_databases(options: argparse.Namespace) -> None:
+    """Have parsed options say in `databases` which are offered, and in `database` which one the table is in."""
+    own = os.environ.get("TAOS_DATABASE") or DATABASE
+    options.databases = options.database or [own]
+    options.database = next((each for each in options.databases if each != "*"), own)
 
 
 def settings(options: argparse.Namespace) -> Settings:

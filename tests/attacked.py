@@ -123,7 +123,7 @@ def target(running: Target) -> Iterator[Target]:
     yield running
     assert running.server.process.poll() is None, running.server.output
     eventually(lambda: running.age_ms() < 1000, 3)
-    assert running.honest.tables() == ["stock_values"]
+    assert running.honest.tables() == ["stock_values", "stocks.stocks_values"]
     assert "Traceback" not in running.server.output
 
 

@@ -4,24 +4,23 @@ import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import perspective
 import tornado.web
 
 import perspective_server
 from history.pool import HistoryPool
-from live.sessions import Live
 from parts import free_port
 from protocol.viewer import Offenders
+from tdengine.offer import Offer
 from web.access import Access
 from web.listening import REQUEST_SECONDS, listen
-from web.status import Status
 from web.viewers import Viewer
 
 
 def application(options: argparse.Namespace, access: Access | None = None) -> tornado.web.Application:
     """The demo's application, whose table is not there yet."""
-    live = Live(perspective.Server(), options.name, options.limit, 1024, 5.0, Offenders())
-    return perspective_server.make_app(live, HistoryPool(1, 10, []), options, Status(), access or Access())
+    pool = HistoryPool(1, 10, [])
+    tables = perspective_server.make_tables(options, Offer(options.databases, pool.look_up), Offenders())
+    return perspective_server.make_app(tables, pool, options, access or Access())
 
 
 @asynccontextmanager

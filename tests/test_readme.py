@@ -22,9 +22,9 @@ from urllib.parse import quote
 import pytest
 
 from conftest import Start
+from live.status import Status
 from parts import free_port, get_json, sql
 from waiting import eventually
-from web.status import Status
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

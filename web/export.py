@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
+from tdengine.errors import TDengineError
+from tdengine.offer import Offer
 from web.access import READ_SECONDS, Guarded
 
 ROOT = Path(__file__).parent.parent
@@ -24,12 +26,14 @@ TYPES = {"csv": "text/csv; charset=utf-8", "arrow": "application/vnd.apache.arro
 
 
 class ExportHandler(Guarded):
-    """An export: `table`, and as one likes `range`, `format` (csv or arrow) and `view` (columns, filters, sorts)."""
+    """An export: `table`, and as one likes `database`, `range`, `format` (csv or arrow) and `view` (columns, filters,
+    sorts)."""
 
     under_way: ClassVar[set["ExportHandler"]] = set()
 
-    def initialize(self, taos: Sequence[str]) -> None:
+    def initialize(self, taos: Sequence[str], offer: Offer) -> None:
         self.taos = taos
+        self.offer = offer
         self.process: Process | None = None
 
     async def get(self) -> None:
@@ -38,12 +42,21 @@ class ExportHandler(Guarded):
         if kind not in TYPES or not table:
             self.say(400, "an export needs a table, and a format that is csv or arrow")
             return
+        database = self.get_query_argument("database", "")
+        try:
+            if database and not await self.offer.offers(database):
+                self.say(400, f"there is no database {database[:80]!r} here, or it is not offered")
+                return
+        except TDengineError as error:
+            self.say(503, str(error))
+            return
         if len(self.under_way) >= MAX_EXPORTS:
             self.set_header("Retry-After", "10")
             self.say(503, f"{MAX_EXPORTS} exports are under way: try again when one has ended")
             return
         asked = {name: self.get_query_argument(name, "") for name in ("range", "view")}
         options = [f"--export={table}", f"--format={kind}"]
+        asked["database"] = database
         options += [f"--{name}={value}" for name, value in asked.items() if value]
         self.under_way.add(self)
         try:

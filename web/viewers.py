@@ -11,9 +11,10 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from protocol.messages import Malformed, Refused
 from protocol.viewer import Viewer as Visitor
+from tdengine.errors import TDengineError
+from tdengine.offer import Offer
 from web.access import READ_SECONDS, Guarded
-from web.gate import MAX_MESSAGE_BYTES, Requests, describable, pushed_down, without_expressions
-from web.status import Status
+from web.gate import MAX_MESSAGE_BYTES, MAX_NAME, Requests, describable, pushed_down, without_expressions
 
 log = logging.getLogger("perspective_server")
 
@@ -23,6 +24,8 @@ MAX_WAITING_BYTES = 2**20
 SHARE = 0.1
 """The part of the engine's time that one viewer may take, and so much ahead, in seconds:"""
 AHEAD_SECONDS = 0.5
+
+NOT_OFFERED = "there is no database {!r} here, or it is not offered"
 
 LEAST_SECONDS = 0.0005
 """What every request counts for at least: no more than 200 a second come through for long."""
@@ -46,20 +49,26 @@ class Sessions(Protocol):
 
 
 class Viewer(Guarded, WebSocketHandler):
-    """A viewer's websocket: counted for /status, and closed where what it looks at is no longer there."""
+    """A viewer's websocket, which ends where what it looks at is no longer there.
+
+    Its address may name a table, `/websocket?table=power.meters`, which is then the first one that it is told of.
+    """
 
     everyone: ClassVar[set["Viewer"]] = set()
     names: ClassVar[set[str]] = set()
-    """Of all viewers' views, and of the table."""
+    """Of all viewers' views, and of the first table."""
 
-    def initialize(self, table: str, sessions: Sessions, status: Status, max_viewers: int) -> None:
+    def initialize(self, table: str, sessions: Callable[[str], Sessions], max_viewers: int) -> None:
         self.names.add(table)
-        self.begin(sessions, status, max_viewers, Requests(self.names))
+        self.begin(sessions(self.asked("table")[:MAX_NAME]), max_viewers, Requests(self.names))
 
-    def begin(self, sessions: Sessions, status: Status, max_viewers: int, requests: Requests) -> None:
+    def asked(self, name: str, otherwise: str = "") -> str:
+        """What the websocket's address says."""
+        return self.request.query_arguments.get(name, [otherwise.encode()])[-1].decode(errors="replace")
+
+    def begin(self, sessions: Sessions, max_viewers: int, requests: Requests) -> None:
         """A viewer that has not asked for anything yet; `requests` says what it may ask."""
         self.sessions = sessions
-        self.status = status
         self.max_viewers = max_viewers
         self.requests = requests
         self.address = self.request.remote_ip or ""
@@ -85,11 +94,6 @@ class Viewer(Guarded, WebSocketHandler):
         self.session = self.sessions.new_session(self)
         self.set_nodelay(True)
         self.everyone.add(self)
-        self.counted()
-
-    def counted(self) -> None:
-        """Another viewer has come or gone."""
-        self.status.viewers = len(self.everyone)
 
     async def on_message(self, message: str | bytes) -> None:
         """Answer a request. The next one is read when this one is paid for, so that nobody asks for too much."""
@@ -163,7 +167,6 @@ class Viewer(Guarded, WebSocketHandler):
     def on_close(self) -> None:
         if self in self.everyone:
             self.everyone.discard(self)
-            self.counted()
             self.requests.close()
             self.read.set()
             self.session.close()
@@ -176,16 +179,27 @@ class Viewer(Guarded, WebSocketHandler):
 
 
 class HistoryViewer(Viewer):
-    """A viewer of history, over the time range that its address names: `/history?range=1h`."""
+    """A viewer of history, over what its address names: `/history?range=1h`, and maybe `database` and `table`."""
 
     everyone: ClassVar[set["Viewer"]] = set()
 
     def initialize(  # type: ignore[override]
-        self, sessions: Callable[[str], Sessions], status: Status, max_viewers: int
+        self, sessions: Callable[[str, str, str], Sessions], offer: Offer, database: str, max_viewers: int
     ) -> None:
-        asked = self.request.query_arguments.get("range", [b"all"])[-1]
-        over = sessions(asked.decode(errors="replace"))
-        self.begin(over, status, max_viewers, Requests(set(), pushed_down, describable, without_expressions))
+        self.database = self.asked("database", database)
+        self.offer = offer
+        over = sessions(self.asked("range", "all"), self.database, self.asked("table"))
+        self.begin(over, max_viewers, Requests(set(), pushed_down, describable, without_expressions))
 
-    def counted(self) -> None:
-        """Those who look at the live table are the ones that are counted."""
+    async def prepare(self) -> None:
+        """Turn away who asks about a database that is not offered."""
+        await super().prepare()
+        if self._finished:
+            return
+        try:
+            offered = await self.offer.offers(self.database)
+        except TDengineError as error:
+            self.refuse(str(error))
+            return
+        if not offered:
+            self.refuse(NOT_OFFERED.format(self.database[:80]))

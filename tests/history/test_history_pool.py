@@ -13,6 +13,7 @@ from heard import Heard
 from history import pool as history_pool
 from history.pool import HistoryPool, Session
 from parts import ROOT
+from protocol import children
 from protocol.messages import failure
 from waiting import eventually, until
 
@@ -41,7 +42,7 @@ class Pool:
         (folder / "history").mkdir()
         (folder / "history/__init__.py").touch()
         (folder / "history/worker.py").write_text(ECHO.format(root=str(ROOT), log=str(self.log)))
-        patch.setattr(history_pool, "ROOT", folder)
+        patch.setattr(children, "ROOT", folder)
         patch.setattr(history_pool, "GRACE_SECONDS", 0.1)
         self.pool = HistoryPool(2, 1, [])
 

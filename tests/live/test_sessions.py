@@ -12,10 +12,14 @@ import pytest
 
 from frames import config, delimited, filter_by, make_view, request, varint
 from heard import Heard
-from live import viewers_engine
-from live.sessions import Live, Session
+from live import sessions, viewers_engine
+from live.sessions import Live
+from live.tables import Tables
+from live.visits import Visit, Visits
 from protocol.viewer import Offenders
 from tdengine.arrow import ipc_stream
+from tdengine.catalogue import Listed
+from tdengine.offer import Offer
 from waiting import until
 
 SCHEMA = pa.schema([("n", pa.int32()), ("text", pa.string())])
@@ -39,31 +43,45 @@ def arrow(*rows: tuple[int, str]) -> bytes:
     return ipc_stream([pa.array(column, of.type) for column, of in zip(columns, SCHEMA, strict=True)], SCHEMA)
 
 
+TOLD = {"anew": False, "tags": [], "renamed": {}, "rows": 0, "rows_read": 0, "new": 0, "newest": None, "ahead": 0}
+"""What messages of the feed say besides."""
+
 START = [(number, "abcde"[number]) for number in range(5)]
+
+
+async def nothing_listed(_: dict[str, Any]) -> dict[str, Any]:
+    """TDengine's answer where there are no other tables."""
+    return {"databases": ["d"], "tables": []}
+
+
+async def no_feed(*_: object) -> None:
+    """Nothing comes but what the test makes."""
 
 
 class Side:
     """A live table of five rows and its viewers."""
 
     def __init__(self, viewers: int = 3, seconds: float = 5.0) -> None:
-        self.server = perspective.Server()
         self.offenders = Offenders()
-        self.live = Live(self.server, "t", LIMIT, 1024, seconds, self.offenders)
+        offer = Offer(["d"], nothing_listed)
+        make = lambda full, name: Live(full, name, LIMIT, 1024, seconds, self.offenders)  # noqa: E731
+        self.visits = Visits(Tables(Listed("d", "t"), "t", offer, 8, make, no_feed), "")
+        self.live = self.visits.tables.first
         self.rows = 0
         self.heard = [Heard(f"192.0.2.{number}") for number in range(viewers)]
-        self.sessions = [self.live.new_session(viewer) for viewer in self.heard]
+        self.sessions = [self.visits.new_session(viewer) for viewer in self.heard]
 
     def make(self) -> None:
         """Make the table."""
-        self.table = self.server.new_local_client().table(arrow(), name="t", limit=LIMIT)
-        self.live.follow({"kind": "table", "rows": 0}, arrow())
+        self.table = self.live.server.new_local_client().table(arrow(), name="t", limit=LIMIT)
+        self.live.follow({**TOLD, "kind": "table"}, arrow())
         self.append(*START)
 
     def append(self, *rows: tuple[int, str]) -> None:
         """Append rows, as perspective_thread does."""
         self.table.update(arrow(*rows))
         self.rows = min(LIMIT, self.rows + len(rows))
-        self.live.follow({"kind": "append", "rows": self.rows}, arrow(*rows))
+        self.live.follow({**TOLD, "kind": "append", "rows": self.rows}, arrow(*rows))
 
     async def ask(self, viewer: int, message: bytes) -> list[bytes]:
         """What a viewer is told once a message of theirs is answered, and all that came before."""
@@ -77,7 +95,7 @@ class Side:
     async def close(self) -> None:
         while self.sessions:
             self.sessions.pop().close()
-        await self.live.close()
+        await self.visits.tables.close()
 
 
 def run(test: Callable[[Side], Awaitable[None]], **options: Any) -> None:
@@ -214,20 +232,24 @@ def test_a_viewer_who_hears_of_an_update_is_answered_with_it_by_the_viewers_engi
     run(test)
 
 
-def test_the_views_are_made_anew_for_a_table_that_was() -> None:
+def test_the_views_are_made_anew_for_a_table_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "FIRST_SECONDS", 0.01)
+
     async def main() -> None:
         side = Side(viewers=1)
         (none,) = await side.ask(0, make_view("none", b"", 1, "t"))
-        assert b"no table yet" in none
+        assert b"d.t cannot be read now: not read yet" in none
         side.make()
         assert len(await side.ask(0, make_view("first", b"", 2, "t"))) == 1
         assert b"a" in (await side.ask(0, request(26, b"", "first", 3)))[0]
         side.sessions.pop().close()
         side.table.delete()
         other = pa.schema([("x", pa.float64())])
-        side.table = side.server.new_local_client().table(ipc_stream([pa.array([], pa.float64())], other), name="t")
-        side.live.follow({"kind": "table", "rows": 0}, ipc_stream([pa.array([], pa.float64())], other))
-        side.sessions.append(side.live.new_session(side.heard[0]))
+        side.table = side.live.server.new_local_client().table(
+            ipc_stream([pa.array([], pa.float64())], other), name="t"
+        )
+        side.live.follow({**TOLD, "kind": "table"}, ipc_stream([pa.array([], pa.float64())], other))
+        side.sessions.append(side.visits.new_session(side.heard[0]))
         await side.ask(0, make_view("second", b"", 4, "t"))
         (schema,) = await side.ask(0, request(15, b"", "second", 5))
         assert b"x" in schema
@@ -269,7 +291,7 @@ def test_a_port_is_given_and_nothing_can_be_written_into_it() -> None:
     run(test)
 
 
-async def crash(side: Side, session: Session) -> None:
+async def crash(side: Side, session: Visit) -> None:
     """Let the process end as if a request had done it, while it is at one of this session's."""
     process = side.live.engine.process
     assert process is not None
@@ -293,7 +315,7 @@ def test_the_users_of_an_engine_that_ends_are_told_so_and_another_is_there_at_on
         assert side.heard[1].ends == [(1012, "what computes your views has ended: connect again")]
         assert side.heard[2].ends == []
         assert len(await side.ask(2, request(16, b"", "whole", 2))) == 1
-        again = side.live.new_session(side.heard[1])
+        again = side.visits.new_session(side.heard[1])
         await again.handle_request(make_view("again", GROUPED, 3, "t"))
         await again.handle_request(request(26, b"", "again", 4))
         assert b"abcde"[1:2] in side.heard[1].all()[-1]
@@ -308,13 +330,13 @@ def test_who_has_ended_three_is_turned_away_for_a_while_and_others_are_not() -> 
         now = [0.0]
         side.offenders.clock = lambda: now[0]
         for _ in range(3):
-            offender = side.live.new_session(side.heard[0])
+            offender = side.visits.new_session(side.heard[0])
             await offender.handle_request(make_view(f"v{random.random()}", GROUPED, 1, "t"))
             await crash(side, offender)
             await until(lambda: side.live.engine.process is None)
             now[0] += 10
         assert [code for code, _ in side.heard[0].ends] == [1012, 1012, 1008, 1012]
-        again = side.live.new_session(side.heard[0])
+        again = side.visits.new_session(side.heard[0])
         side.heard[0].all()
         await again.handle_request(make_view("refused", GROUPED, 9, "t"))
         assert b"try again in a minute" in side.heard[0].all()[0]
@@ -332,7 +354,7 @@ def test_who_has_ended_three_is_turned_away_for_a_while_and_others_are_not() -> 
 def test_an_engine_that_others_end_is_no_viewers_doing() -> None:
     async def test(side: Side) -> None:
         for _ in range(4):
-            session = side.live.new_session(side.heard[0])
+            session = side.visits.new_session(side.heard[0])
             await session.handle_request(make_view(f"v{random.random()}", GROUPED, 1, "t"))
             process = side.live.engine.process
             assert process is not None
@@ -387,7 +409,7 @@ def test_an_engine_that_nobody_needs_any_more_is_ended_after_a_while(monkeypatch
         first = side.live.engine.process
         side.sessions[0].close()
         side.sessions[1].close()
-        side.sessions[1] = side.live.new_session(side.heard[1])
+        side.sessions[1] = side.visits.new_session(side.heard[1])
         await side.ask(1, make_view("v2", GROUPED, 1, "t"))
         assert side.live.engine.process is first
         side.sessions[1].close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.status import Rate, Status
+from live.status import Rate, Status
 
 
 class Clock:

@@ -1,0 +1,105 @@
+"""Which tables viewers may look at: those of the databases that the server was told of."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from tdengine.catalogue import Listed
+from tdengine.errors import TDengineError
+
+KEPT_SECONDS = 5.0
+"""How old a list may be that is told."""
+
+AGAIN_SECONDS = 1.0
+"""How long it is known that no list can be had."""
+
+AT_ONCE_SECONDS = 0.05
+"""How long a newer list is waited for by who can do with the old one."""
+
+ALL = "*"
+"""Instead of a database: all that the account may read."""
+
+
+class Offer:
+    """The tables of these databases.
+
+    `ask` puts a question to TDengine, as history/looking_up.py takes them, or raises TDengineError.
+    """
+
+    def __init__(
+        self,
+        databases: Sequence[str],
+        ask: Callable[[dict[str, Any]], Awaitable[Any]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.named = tuple(dict.fromkeys(databases))
+        self.ask = ask
+        self.clock = clock
+        self.databases: tuple[str, ...] = tuple(each for each in self.named if each != ALL)
+        """Those that are offered, as far as is known."""
+        self.tables: dict[str, Listed] = {}
+        """What was listed last, by full names. Of very many tables not all are: `find` has the others."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called where other tables are listed than before."""
+        self._until = -1.0
+        self._error: TDengineError | None = None
+        self._listing: asyncio.Task[None] | None = None
+
+    async def list(self) -> None:
+        """Have a list that is new enough. Raises TDengineError where there is none to be had; the old one stays."""
+        if self.clock() >= self._until:
+            if self._listing is None:
+                self._listing = asyncio.get_running_loop().create_task(self._list())
+            await asyncio.shield(self._listing)
+        if self._error is not None:
+            raise self._error
+
+    async def list_at_once(self) -> None:
+        """The same for who would rather have the old list than wait."""
+        try:
+            await asyncio.wait_for(self.list(), AT_ONCE_SECONDS)
+        except (TimeoutError, TDengineError):
+            return
+
+    async def matching(self, text: str) -> Sequence[Listed]:
+        """The tables whose names have this in them. Raises TDengineError."""
+        if not text:
+            await self.list()
+            return list(self.tables.values())
+        return self._of(await self.ask({"tables": self.named, "like": text}))
+
+    async def offers(self, database: str) -> bool:
+        """Whether the tables of a database may be looked at. Raises TDengineError where nobody can say."""
+        if ALL in self.named and database not in self.databases:
+            await self.list()
+        return database in self.databases
+
+    async def find(self, name: str) -> Listed | None:
+        """The table of this full name, if it is there and offered. Raises TDengineError where nobody can say."""
+        if name in self.tables:
+            return self.tables[name]
+        database, _, table = name.partition(".")
+        if not table or not await self.offers(database):
+            return None
+        found = await self.ask({"find": [database, table]})
+        return None if found is None else Listed(**found)
+
+    async def _list(self) -> None:
+        try:
+            answer = await self.ask({"tables": self.named, "like": ""})
+        except TDengineError as error:
+            self._error, self._until = error, self.clock() + AGAIN_SECONDS
+            return
+        finally:
+            self._listing = None
+        self._error, self._until = None, self.clock() + KEPT_SECONDS
+        tables = {each.full_name: each for each in self._of(answer)}
+        if ALL in self.named:
+            self.databases = tuple(answer["databases"])
+        if tables != self.tables:
+            self.tables = tables
+            self.changed()
+
+    def _of(self, answer: dict[str, Any]) -> Sequence[Listed]:
+        return [Listed(**each) for each in answer["tables"]]
