@@ -1,6 +1,7 @@
 /**
  * The address bar: after `#history=` it holds the table of History, the time range and the view that are shown, after
- * `#view=` a view that is shared, as JSON in base64url; for Live nothing, and never a token.
+ * `#live=` a live table and its view, both with the database where that is not the first; after `#view=` a view that is
+ * shared, as JSON in base64url; for Live of the first table nothing, and never a token. `#tables` is all tables at once.
  */
 
 // The server has traded that for a cookie.
@@ -38,22 +39,34 @@ export async function share(shared) {
   }
 }
 
-/** The place of History that the address names, { table, range, view }, or null. */
+/** The place that the address names, { table, range, view, database }, without a range where it is live; or null. */
 export function placed() {
-  if (!location.hash.startsWith("#history=")) return null;
+  const [kind, rest] = location.hash.split("=", 2);
+  if (!["#history", "#live"].includes(kind)) return null;
   try {
-    const [table, range, view] = location.hash.replace("#history=", "").split("/").map(decodeURIComponent);
-    return { table, range, view };
+    const [table, ...parts] = rest.split("/").map(decodeURIComponent);
+    const [range, view, database] = kind === "#live" ? [undefined, ...parts] : parts;
+    return { table, range, view, database };
   } catch {
     return null;
   }
 }
 
-/** Name what is shown now: such a place, or null for Live. With `push`, Back leads to what was named before. */
+/** The address of such a place; of null, for Live of the first table, nothing. */
+export function addressOf(place) {
+  if (!place) return "";
+  const { table, range, view = "", database } = place;
+  const parts = [table, ...(range === undefined ? [] : [range]), view, ...(database ? [database] : [])];
+  return `#${range === undefined ? "live" : "history"}=${parts.map(encodeURIComponent).join("/")}`;
+}
+
+/** Name what is shown now. With `push`, Back leads to what was named before. */
 export function name(place, push) {
-  const parts = place && [place.table, place.range, place.view].map(encodeURIComponent);
-  const hash = parts ? `#history=${parts.join("/")}` : "";
+  const hash = addressOf(place);
   if (location.hash === hash) return;
   if (push) history.pushState(null, "", location.pathname + hash);
   else history.replaceState(null, "", location.pathname + hash);
 }
+
+/** Whether the address is that of all tables at once. */
+export const isOverview = () => location.hash === "#tables";

@@ -48,23 +48,32 @@ export async function connect(path, tap = {}) {
 }
 
 /**
- * Stay connected to the live table for as long as somebody looks at the page. `subscribe(client)` asks the server, and
- * is given up where the connection is lost meanwhile; `replicate` is given what it has found.
+ * Stay connected to the live table for as long as somebody looks at the page, at the path that `wanted()` tells.
+ * `subscribe(client)` asks the server, and is given up where the connection is lost meanwhile; `replicate` is given what
+ * it has found, and the path, and `refused` the error that the server has answered.
  */
-export async function stayConnected(path, subscribe, replicate) {
+export async function stayConnected(wanted, subscribe, replicate, refused) {
   document.addEventListener("visibilitychange", () => (document.hidden ? connection.drop() : wake()));
   for (let wait = 250; ; wait = Math.min(2 * wait, 5000)) {
     await seen();
+    const path = wanted();
+    let there = false;
     try {
       const { client, lost, drop } = await connect(path);
       connection.drop = drop;
-      await replicate(await Promise.race([subscribe(client), lost]));
+      there = true;
+      lost.catch(() => (there = false));
+      if (path !== wanted()) drop();
+      await replicate(await Promise.race([subscribe(client), lost]), path);
       wait = 125;
       await lost;
     } catch (error) {
+      if (there) refused(error);
+      connection.drop();
       const lost = connection.heard === null ? Math.min(connection.lost, performance.now()) : performance.now();
       Object.assign(connection, { heard: null, lost, problem: error.message, drop() {} });
-      await rest(wait);
+      if (path === wanted()) await rest(wait);
+      else wait = 125;
     }
   }
 }

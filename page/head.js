@@ -1,13 +1,12 @@
 /** The head line: what is shown, and how the server, TDengine and the connection are. */
 
 import { connection } from "./connection.js";
+import { replica } from "./live_table.js";
 import { server, serverNow, watchStatus } from "./status.js";
 
 const STILL_LIVE = 2000; // milliseconds: a newest row that is older means that nobody writes
 
 const TITLE = document.title;
-
-let drawn = () => {};
 
 function write(selector, text) {
   const element = document.querySelector(selector);
@@ -34,18 +33,19 @@ function span(milliseconds) {
   return `${Math.floor(seconds / units[unit]).toLocaleString("en")} ${unit}`;
 }
 
-const age = (milliseconds) => `${span(milliseconds)} ago`;
+/** How long ago something was. */
+export const age = (milliseconds) => `${span(milliseconds)} ago`;
 
 let history = null;
 
 /** Say that a table of History is what is on the screen; null for Live. */
 export function showing(table) {
   history = table;
-  drawn();
+  draw();
 }
 
 /** Write down what is known now, by the server's clock. */
-function draw(replica) {
+function draw() {
   const { status, rows, answers, refused } = server;
   const { heard, lost, problem } = connection;
   const old = status && status.newest !== null ? serverNow() - status.newest : null;
@@ -57,7 +57,7 @@ function draw(replica) {
   if (status) write("#table", history ?? status.table);
   if (refused) show("refused", "not allowed", "open the link that the server printed when it started");
   else if (!answers) show("reconnecting", "reconnecting", "the server does not answer");
-  else if (!flows && replica) show("stale", "stale", `waiting for TDengine: ${status.error}`);
+  else if (!flows && replica()) show("stale", "stale", `waiting for TDengine: ${status.error}`);
   else if (!flows) show("waiting", "waiting for TDengine", status.error);
   else if (history) show("history", "history");
   else if (heard === null && performance.now() - lost > 500) show("reconnecting", "reconnecting", problem);
@@ -65,9 +65,8 @@ function draw(replica) {
   else show("live", "live", status.ahead ? `the newest row is ${span(status.ahead)} ahead of the server's clock` : "");
 }
 
-/** Keep the head line true. `replica()` is what the page has of the table: a replica, or null while there is none. */
-export function watch(replica) {
-  drawn = () => draw(replica());
-  watchStatus(async () => (await replica()?.size()) ?? null, drawn);
-  setInterval(drawn, 250);
+/** Keep the head line true. */
+export function watch() {
+  watchStatus(draw);
+  setInterval(draw, 250);
 }

@@ -16,7 +16,7 @@ const LINES = 13; // that are told apart
 const MOST_DRAWN = 20_000; // rows of one answer of history (history/limits.py)
 const LONG = 7 * 864e5; // milliseconds: of a longer range, rows may fill but a part
 
-/** A table of History over a time range, { table, range }, as `offerViews()` shows it, asked over a connection. */
+/** A table of History over a time range, { database, table, range }, as `offerViews()` shows it, asked over a connection. */
 export async function historyTable(asked, to) {
   const table = await asked.client.open_table(to.table);
   const columns = await columnsOf(table);

@@ -1,4 +1,4 @@
-/** The bar of History: its tables, its time ranges, and for how long TDengine has been asked. */
+/** The bar of History: its time ranges, and for how long TDengine has been asked. */
 
 import { timeAxis } from "./brush.js";
 import { memoryOfTab } from "./memory.js";
@@ -13,34 +13,28 @@ const SLOW = 300; // milliseconds: a question that takes longer is shown, and ca
 const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 60000).toISOString().slice(0, 19);
 
 /**
- * Make the bar, which calls `chosen` with what the visitor chooses, { table } or { range }, `cancelled`, and
- * `refresh`, where the visitor wants to see what there is now, or has said how often.
+ * Make the bar, which calls `chosen` with the range that the visitor chooses, `cancelled`, and `refresh`, where the
+ * visitor wants to see what there is now, or has said how often.
  *
- * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `offer(names)`, which
- * lists the tables; and `tell(asking, otherwise)`, which says for how many milliseconds TDengine has been asked, where
- * those are many, or otherwise something else; and `asOf(range, time, ends)`, when what was asked for then begins and
- * ends; of all rows that are `ends`.
+ * Returns `draw(at)`, which shows where the page is, { table, range }, or hides the bar for null; `tell(asking,
+ * otherwise)`, which says for how many milliseconds TDengine has been asked, where those are many, or otherwise something
+ * else; and `asOf(range, time, ends)`, when what was asked for then begins and ends; of all rows that are `ends`.
  */
 export function historyBar(chosen, cancelled, refresh) {
   const find = (selector) => document.querySelector(selector);
-  const [bar, tables, ranges, between, every] = ["#history", "#tables", "#ranges", "#between", "#every"].map(find);
+  const [bar, ranges, between, every] = ["#history", "#ranges", "#between", "#every"].map(find);
   let [shown, custom] = [null, false];
 
   function draw(at) {
     shown = at;
     bar.hidden = at === null;
     if (at === null) return;
-    tables.value = at.table;
     for (const each of ranges.children) {
       const pressed = each.value ? !custom && each.value === at.range : custom || !isNamed(at.range);
       each.setAttribute("aria-pressed", pressed);
       if (!each.value) between.hidden = !pressed;
     }
     if (!custom && !isNamed(at.range)) fill(at.range);
-  }
-
-  function offer(names) {
-    tables.replaceChildren(...names.map((name) => new Option(name, name)));
   }
 
   function tell(asking, otherwise) {
@@ -71,7 +65,7 @@ export function historyBar(chosen, cancelled, refresh) {
 
   function choose(range) {
     custom = false;
-    chosen({ range });
+    chosen(range);
   }
 
   /** Refresh as often as the visitor wants it, while History is shown and seen. */
@@ -95,11 +89,10 @@ export function historyBar(chosen, cancelled, refresh) {
     if (from < to) choose(`${from}-${to}`);
     else note("A time range begins before it ends.");
   });
-  tables.addEventListener("change", () => chosen({ table: tables.value }));
   every.value = memoryOfTab.get("refresh every") ?? 0;
   every.addEventListener("change", () => memoryOfTab.set("refresh every", every.value));
   find("#refresh").addEventListener("click", refresh);
   find("#cancel").addEventListener("click", cancelled);
   repeat();
-  return { draw, offer, tell, asOf };
+  return { draw, tell, asOf };
 }

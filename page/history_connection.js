@@ -9,16 +9,16 @@ const isRenewal = (id) => id > LAST - 1000; // those that are not the viewer's
 const PAUSE = 150; // milliseconds: questions that follow each other sooner belong together
 
 /**
- * Connect to History over a time range. `failed(text)` is called with an error that the server answers, and has to drop
+ * Connect to History of a table over a time range, { database, table, range }. `failed(text)` is called with an error that the server answers, and has to drop
  * the connection. Whatever waits for an answer then has none at once: or the viewer would wait for ever.
  */
-export async function connectToHistory(range, failed) {
+export async function connectToHistory({ database, table, range }, failed) {
   const open = new Map(); // the requests that wait for an answer, by their number
   const views = new Map(); // the requests that made the views that there are, by their name
   let [since, idle, gone] = [null, performance.now(), null];
   const resting = () => !open.size && performance.now() - idle > PAUSE;
   const end = (asked) => !isRenewal(asked.id) && connection.client.handle_response(lastAnswer(asked, gone));
-  const connection = await connect(`history?range=${range}`, {
+  const connection = await connect(`history?${new URLSearchParams({ database, table, range })}`, {
     sent(bytes) {
       const [asked, view] = [request(bytes), viewOf(bytes)];
       if (view?.made) views.set(view.made, bytes);

@@ -1,6 +1,7 @@
 /** Live: the newest rows, of which the page has a replica, and their ready-made views. */
 
 import { withDashboard } from "./dashboards.js";
+import { replica, wantedTable } from "./live_table.js";
 import { still } from "./motion.js";
 import { note } from "./note.js";
 import { server, serverNow } from "./status.js";
@@ -9,7 +10,7 @@ import { clock, columnsToDraw, date, free, isMidnight, UP_AND_DOWN } from "./vie
 import { drawn } from "./webgl.js";
 
 /** The replica of now as `offerViews()` shows it; limit and columns are those of the server's table. */
-export function liveTable(replica, { limit, columns }) {
+export function liveTable({ limit, columns }) {
   const { table: of, tags, renamed } = server.status;
   const others = Object.entries(renamed).map(([name, shown]) => `${name} as ${shown}`);
   if (others.length) note(`Perspective takes some names for its own: the table's ${others.join(", ")} is shown.`);

@@ -1,17 +1,21 @@
-/** Where the page is, Live or a table of History over a time range, and the way from one to the other and back. */
+/** Where the page is, a table live or of History, and the way from one place to the other and back. */
 
-import { linked, name, placed } from "./address_bar.js";
+import { isOverview, linked, name, placed } from "./address_bar.js";
 import { offerExport } from "./export.js";
 import { progress, showing } from "./head.js";
 import { historyBar } from "./history_bar.js";
 import { connectToHistory } from "./history_connection.js";
 import { historyTable } from "./history.js";
+import { liveTable } from "./live.js";
+import { live, tidy, want } from "./live_table.js";
 import { calm } from "./motion.js";
 import { note } from "./note.js";
+import { overview } from "./overview.js";
 import { askForViews } from "./own_views.js";
 import { redraw } from "./panels.js";
-import { isRange } from "./ranges.js";
-import { server, serverNow } from "./status.js";
+import { isHistory, placesOf } from "./place.js";
+import { askStatus, server, serverNow } from "./status.js";
+import { offered, tableList } from "./table_list.js";
 import { theme } from "./theme.js";
 import { offerViews } from "./view_buttons.js";
 import { seen, sleep } from "./waiting.js";
@@ -23,29 +27,18 @@ const EMPTY = "no rows in this time";
 const isAway = (text) =>
   /^TDengine cannot be asked|: ask again$/.test(text) || (server.status.state !== "live" && text.startsWith("this took"));
 
-/**
- * Let the visitor change between Live and History, its tables and its time ranges, and begin where the address
- * says.
- *
- * Of Live, `live.load()` gives the viewer its rows, and `live.restore(begin, named)` offers its views, as `offerViews()` does.
- */
-export async function browse(viewer, live) {
+/** Let the visitor go from place to place, and begin where the address says. `engine` has the replicas of live tables. */
+export async function browse(viewer, engine) {
   const views = askForViews();
-  while (!server.status) await sleep(50);
-  await views;
-  viewer.classList.add("shown");
-  progress("");
-  calm(viewer);
-  await viewer.resetThemes([theme()]);
-
-  const [database] = server.status.table.split(".", 1);
-  const ownTable = server.status.table.slice(database.length + 1);
+  while (!server.status) await sleep(20);
+  const { own, fullName, short, liveOf, placeOf, keyOf, hrefOf } = placesOf(server.first);
   const mode = document.querySelector("#mode");
   const bar = historyBar(change, back, refresh);
-  const shownAt = new Map(); // the views that were shown, by the place: Live or a table of History
-  const keyOf = (at) => at?.table ?? null;
-  /** Where the page is: null for Live, else { table, range }; and where it was when all was well. */
-  let [at, good, last] = [null, { at: null }, { table: ownTable, range: "1h" }];
+  tableList(document.querySelector("#table"), (table) => hrefOf(moved(table)), (table) => go(moved(table)));
+  const all = overview(document.querySelector("#overview"), hrefOf);
+  const shownAt = new Map(); // the views that were shown, by the place: a table, live or of History
+  /** Where the page is, and where it was when all was well; the range of History that was shown last. */
+  let [at, good, range] = [null, { at: null }, "1h"];
   let [offering, connection, turns, said, told] = [null, null, 0, "", ""]; // `told` until the visitor's next action
   let [wanted, stale, pause] = [null, "", SOON]; // the view that is wanted; that nobody can be asked; until it is asked again
   let [opened, refreshing, quiet, leaving] = [null, null, false, Promise.resolve()];
@@ -58,11 +51,27 @@ export async function browse(viewer, live) {
     if ([...noted].some((known) => text.includes(known))) event.preventDefault();
   });
 
+  /** Have the viewer show something, for the first time if it was only waited for. */
+  async function load(source) {
+    await views;
+    if (!viewer.classList.contains("shown")) {
+      viewer.classList.add("shown");
+      progress("");
+      calm(viewer);
+    } else await viewer.eject(); // or it goes on with the table of the same name that it had
+    await viewer.load(source);
+    await viewer.resetThemes([theme()]);
+  }
+
   /** Connect to a place of History, however long it takes, unless something else is wanted meanwhile. */
   async function connected(to, turn) {
+    if (to.database !== own.database) {
+      const { databases } = await offered();
+      if (!databases.includes(to.database)) throw new Error(`There is no database ${to.database}, or it is not offered here`);
+    }
     for (let wait = 250; turn === turns; wait = Math.min(2 * wait, 5000)) {
       try {
-        const asked = await connectToHistory(to.range, (text) => turn === turns && failed(text));
+        const asked = await connectToHistory(to, (text) => turn === turns && failed(text));
         return asked;
       } catch {
         stale = staleness("the server does not answer");
@@ -81,20 +90,18 @@ export async function browse(viewer, live) {
       if (turn === turns) again(to, begin);
     });
     const names = await client.get_hosted_table_names();
-    bar.offer(names);
     if (!names.includes(to.table)) {
-      note(`There is no table ${to.table} in ${database}. Here is what there is.`);
-      return go(names.length ? { ...to, table: names.includes(ownTable) ? ownTable : names[0] } : null, null, null, false);
+      note(`There is no table ${to.table} in ${to.database}. Here is what there is.`);
+      return go(names.length ? { ...to, table: names.includes(own.table) ? own.table : names[0] } : null, null, null, false);
     }
     bar.draw(to);
     const asked = serverNow();
-    const { size, ends, ...offered } = await historyTable(connection, to);
+    const { size, ends, ...shown } = await historyTable(connection, to);
     if (turn !== turns) return;
-    await viewer.eject(); // or it goes on with the table of the same name that it had
-    await viewer.load(client);
-    await viewer.resetThemes([theme()]);
+    await load(client);
     if (turn !== turns) return;
-    offering = offerViews({ viewer, of: `history ${database}.${to.table}`, full: `${database}.${to.table}`, begin, named: naming(turn), ...offered });
+    const full = fullName(to);
+    offering = offerViews({ viewer, of: `history ${full}`, full, begin, named: naming(turn), ...shown });
     await offering.ready;
     if (turn !== turns) return;
     opened = { size, ends };
@@ -106,18 +113,21 @@ export async function browse(viewer, live) {
   /** Have the address name the view that is chosen, so that Back leads to the one before if the visitor chose both. */
   function naming(turn) {
     return (view) => {
-      if (turn === turns) name(at && { ...at, view }, !quiet);
+      if (turn === turns && !isOverview()) name(short(at && { ...at, view }), !quiet);
       quiet = false;
     };
   }
 
-  async function openLive(begin, turn) {
-    await viewer.eject();
-    await live.load();
-    await viewer.resetThemes([theme()]);
+  async function openLive(to, begin, turn) {
+    await want(to && fullName(to));
+    await askStatus();
     if (turn !== turns) return;
-    offering = live.restore(begin, naming(turn));
+    await load(engine);
+    if (turn !== turns) return;
+    const link = to ? { live: to } : {};
+    offering = offerViews({ viewer, begin, named: naming(turn), link, ...liveTable(live.here) });
     await offering.ready;
+    tidy();
   }
 
   /**
@@ -127,7 +137,8 @@ export async function browse(viewer, live) {
    */
   async function go(to, begin = null, otherwise = null, byHand = true) {
     const turn = ++turns;
-    quiet = !byHand;
+    quiet = !byHand || isOverview();
+    if (byHand && isOverview()) name(short(to), true);
     [said, told] = ["", ""];
     document.querySelector("nav").setAttribute("aria-busy", true);
     const [left, from] = [offering, at];
@@ -143,13 +154,13 @@ export async function browse(viewer, live) {
     good = otherwise ?? good;
     if (turn !== turns) return old?.drop("given up");
     at = to;
-    last = to ?? last;
+    range = to?.range ?? range;
     draw();
     begin ??= shownAt.get(keyOf(to)) ?? null;
     wanted = begin;
-    if (to === null) stale = "";
+    if (!isHistory(to)) stale = "";
     try {
-      await (to === null ? openLive(begin, turn) : openHistory(to, begin, turn));
+      await (isHistory(to) ? openHistory(to, begin, turn) : openLive(to, begin, turn));
     } catch (error) {
       if (turn === turns) to === null ? note(error.message) : failed(error.message);
     } finally {
@@ -170,13 +181,13 @@ export async function browse(viewer, live) {
   /** Show again what was shown before that which cannot be; in the end that is Live. */
   function back() {
     const to = offering?.shown ? { at, shown: offering.shown } : good;
-    return go(to.at, to.shown, { at: null, shown: shownAt.get(null) }, false);
+    return go(to.at, to.shown, { at: null, shown: shownAt.get(keyOf(null)) }, false);
   }
 
   function failed(error) {
     const text = error.replace(/^Abort\(\): /, "");
     noted.add(text);
-    if (isAway(text)) return wait(text);
+    if (isHistory(at) && isAway(text)) return wait(text);
     stale = "";
     note(text.replace(/^./, (letter) => letter.toUpperCase()));
     connection?.drop(text);
@@ -194,15 +205,15 @@ export async function browse(viewer, live) {
     if (turn === turns) go(at, begin, null, false);
   }
 
-  /** Go to what the visitor chooses of the bar. The range that is shown already is asked about anew, until now. */
-  async function change(to) {
-    if (to.range !== at.range || !offering?.shown) return go({ ...at, ...to });
+  /** Go to the range that the visitor chooses. The one that is shown already is asked about anew, until now. */
+  async function change(chosen) {
+    if (chosen !== at.range || !offering?.shown) return go({ ...at, range: chosen });
     if (await refresh()) told = `renewed at ${new Date().toLocaleTimeString()}`;
   }
 
   /** What an export is of: the rows of what is shown, all columns where that has groups instead. */
   async function exported() {
-    if (at === null || !offering?.shown) return null;
+    if (!isHistory(at) || !offering?.shown) return null;
     const { columns, filter: own, sort, group_by } = await viewer.save();
     const filter = [...own, ...offering.selected];
     const rows = { columns: columns.filter((name) => name !== null), filter, sort };
@@ -232,35 +243,40 @@ export async function browse(viewer, live) {
   }
 
   function draw() {
-    for (const each of mode.children) each.setAttribute("aria-pressed", (each.value === "history") === (at !== null));
-    bar.draw(at);
-    showing(at && `${database}.${at.table}`);
+    const shown = isOverview() ? "tables" : isHistory(at) ? "history" : "live";
+    for (const each of mode.children) each.setAttribute("aria-pressed", each.value === shown);
+    all.show(isOverview());
+    viewer.inert = isOverview();
+    bar.draw(isHistory(at) ? at : null);
+    showing(isHistory(at) ? fullName(at) : null);
   }
 
-  /** A place that came from outside, with another time range where that is none; null where it is Live. */
-  function placeOf(named) {
-    const { table, range } = named ?? {};
-    if (typeof table !== "string") return null;
-    if (isRange(range)) return { table, range };
-    note("The link names no time range that there is. Here is the last hour.");
-    return { table, range: "1h" };
+  /** The place of now, of another table. */
+  function moved(table) {
+    return isHistory(at) ? { ...table, range: at.range } : liveOf(table);
   }
 
-  /** Where the address leads; the view that it asks for goes with it. */
+  /** Where the address leads; the view that it asks for goes with it. What is shown goes on behind all tables. */
   function start() {
+    if (isOverview() && turns) return draw();
     const [link, place] = [linked(), placed()];
-    const begin = link ? { ...link, whose: "in the link" } : place && { name: place.view };
-    return go(placeOf(link ? link.history : place), begin, null, false);
+    const begin = link ? { ...link, whose: "in the link" } : place?.view ? { name: place.view } : null;
+    return go(placeOf(link ? (link.history ?? link.live) : place), begin, null, false);
+  }
+
+  /** Go where a button of the head leads. */
+  function enter(value) {
+    if (value === "tables") location.hash = "#tables";
+    else if (isOverview() || value !== (isHistory(at) ? "history" : "live")) {
+      go(value === "live" ? at && liveOf(at) : { ...(at ?? own), range });
+    }
   }
 
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (told = ""), true);
   offerExport(exported);
-  mode.addEventListener("click", ({ target }) => {
-    if (target.value === "live" && at !== null) go(null);
-    if (target.value === "history" && at === null) go(last);
-  });
+  mode.addEventListener("click", ({ target }) => target.value && enter(target.value));
   addEventListener("hashchange", start);
-  mode.querySelector("[value=history]").disabled = false;
+  for (const each of mode.children) each.disabled = false;
   setInterval(() => bar.tell(stale ? null : (connection?.asking ?? null), stale || told || said), 100);
   return start();
 }

@@ -49,21 +49,23 @@ export class Updates {
 const ANEW = "the table begins anew";
 
 /**
- * Have a replica, whose columns are `columns`, hold the rows that the server has now, which may be others than before
- * the connection was lost, and follow. Returns it, or another one, made by `engine`, where the text that it has taken in
- * would be kept for ever; `viewer` shows that instead.
+ * Have what is here of a table, { replica, columns }, hold the rows that the server has now, which may be others than
+ * before the connection was lost, and follow. The replica becomes another one, made by `engine`, where the text that it
+ * has taken in would be kept for ever; `viewer` shows that instead.
  */
-export async function refill(viewer, engine, replica, columns, source) {
+export async function refill(viewer, engine, here, source) {
   const { rows, count, limit, updates } = source;
-  if (JSON.stringify(columns) !== JSON.stringify(source.columns)) {
+  if (JSON.stringify(here.columns) !== JSON.stringify(source.columns)) {
     location.reload(); // the table has other columns now
     await new Promise(() => {});
   }
-  if (connection.problem === ANEW) return another(viewer, engine, replica, source);
+  if (connection.problem === ANEW) {
+    here.replica = await another(viewer, engine, here.replica, source);
+    return;
+  }
   // update() of a full table overwrites all its rows, and unlike replace() leaks nothing.
-  await (count === limit ? replica.update(rows) : replica.replace(rows));
-  updates.follow(replica);
-  return replica;
+  await (count === limit ? here.replica.update(rows) : here.replica.replace(rows));
+  updates.follow(here.replica);
 }
 
 /** Make another replica of the same rows, and have all panels show that. */

@@ -8,7 +8,7 @@ from typing import Any
 from tdengine.catalogue import Listed
 from tdengine.errors import TDengineError
 
-KEPT_SECONDS = 5.0
+KEPT_SECONDS = 1.0
 """How old a list may be that is told."""
 
 AGAIN_SECONDS = 1.0

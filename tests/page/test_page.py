@@ -471,11 +471,12 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit) -> 
     watched = visit()
     watched.page.locator("body").focus()
     reached = []
-    for _ in range(15):
+    for _ in range(17):
         watched.page.keyboard.press("Tab")
         reached.append(watched.page.evaluate("(at => at.value || at.id || at.textContent)(document.activeElement)"))
         assert watched.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert reached == ["share", "Save", "theme", "live", "history", *VIEWS, "ticker: all", "client: all"]
+    head = ["stocks.stocks_values", "share", "Save", "theme", "live", "history", "tables"]
+    assert reached == [*head, *VIEWS, "ticker: all", "client: all"]
     watched.page.locator("#theme").focus()
     watched.page.keyboard.press("Enter")
     assert watched.text("#theme") == "Colours: light"

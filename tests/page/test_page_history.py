@@ -57,7 +57,7 @@ def page(tab: History) -> Iterator[History]:
     """A page in History as it is for a new visitor. No test may leave a problem logged."""
     if tab.page.locator("#history").is_hidden():
         tab.go("#mode button[value=history]")
-    if tab.page.locator("#tables").input_value() != "stocks_values":
+    if tab.text("#table") != "stocks.stocks_values":
         tab.table("stocks_values")
     tab.page.evaluate("localStorage.clear(), document.querySelector('#dismiss').click()")
     tab.go("#ranges button[value='1h']")
@@ -69,7 +69,7 @@ def page(tab: History) -> Iterator[History]:
 def test_history_is_one_click_away_and_shows_the_newest_rows_of_the_last_hour(page: History, demo: Demo) -> None:
     assert page.title() == "stocks_values: the last hour"
     assert page.page.evaluate(PRESSED) == "Rows"
-    assert page.page.locator("#tables").input_value() == "stocks_values"
+    assert page.text("#table") == "stocks.stocks_values"
     assert page.saved()["columns"][:3] == ["timestamp", "ticker", "client"]
     assert not any(" by " in name for name in page.saved()["columns"])
     assert 1000 < page.count() < ROWS / 10
