@@ -4,7 +4,7 @@
 import argparse
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -43,24 +43,29 @@ COLUMNS = {
     "date": "TIMESTAMP",
 }
 
+Trades = Mapping[str, Sequence[Any]]
+"""A batch by column, as TDengine takes it: the values of each of COLUMNS."""
 
-def gen_data(times: Sequence[int], midnight: int) -> list[dict[str, Any]]:
+
+def gen_data(times: Sequence[int], midnight: int) -> Trades:
     """Random trades, one for each of the given timestamps; their `date` is the day that began at `midnight`."""
+    rows = len(times)
     modifier = random.random() * random.randint(1, 50)
-    return [
-        {
-            "timestamp": timestamp,
-            "ticker": random.choice(TICKERS),
-            "client": random.choice(CLIENTS),
-            "open": random.uniform(0, 75) + random.randint(0, 9) * modifier,
-            "high": random.uniform(0, 105) + random.randint(1, 3) * modifier,
-            "low": random.uniform(0, 85) + random.randint(1, 3) * modifier,
-            "close": random.uniform(0, 90) + random.randint(1, 3) * modifier,
-            "volume": random.randint(10_000, 100_000),
-            "date": midnight,
-        }
-        for timestamp in times
-    ]
+
+    def prices(most: float, steps: Sequence[int]) -> list[float]:
+        return [random.uniform(0, most) + step * modifier for step in random.choices(steps, k=rows)]
+
+    return {
+        "timestamp": times,
+        "ticker": random.choices(TICKERS, k=rows),
+        "client": random.choices(CLIENTS, k=rows),
+        "open": prices(75, range(10)),
+        "high": prices(105, range(1, 4)),
+        "low": prices(85, range(1, 4)),
+        "close": prices(90, range(1, 4)),
+        "volume": random.choices(range(10_000, 100_001), k=rows),
+        "date": [midnight] * rows,
+    }
 
 
 def create_database(connection: taosws.Connection, at: Settings, precision: str | None) -> str:
@@ -99,23 +104,23 @@ def prepare(at: Settings) -> taosws.TaosStmt2:
     return statement
 
 
-def insert_data(statement: taosws.TaosStmt2, records: Sequence[dict[str, Any]], precision: str) -> int:
-    """Insert a batch of records, column by column; how many rows TDengine has confirmed."""
+def insert_data(statement: taosws.TaosStmt2, trades: Trades, precision: str) -> int:
+    """Insert a batch of trades, column by column; how many rows TDengine has confirmed."""
     times = {
         "ms": taosws.millis_timestamps_to_column,
         "us": taosws.micros_timestamps_to_column,
         "ns": taosws.nanos_timestamps_to_column,
     }[precision]
     columns = [
-        times([record["timestamp"] for record in records]),
-        taosws.nchar_to_column([record["ticker"] for record in records]),
-        taosws.nchar_to_column([record["client"] for record in records]),
-        taosws.floats_to_column([record["open"] for record in records]),
-        taosws.floats_to_column([record["high"] for record in records]),
-        taosws.floats_to_column([record["low"] for record in records]),
-        taosws.floats_to_column([record["close"] for record in records]),
-        taosws.unsigned_ints_to_column([record["volume"] for record in records]),
-        times([record["date"] for record in records]),
+        times(trades["timestamp"]),
+        taosws.nchar_to_column(trades["ticker"]),
+        taosws.nchar_to_column(trades["client"]),
+        taosws.floats_to_column(trades["open"]),
+        taosws.floats_to_column(trades["high"]),
+        taosws.floats_to_column(trades["low"]),
+        taosws.floats_to_column(trades["close"]),
+        taosws.unsigned_ints_to_column(trades["volume"]),
+        times(trades["date"]),
     ]
     statement.bind([taosws.stmt2_bind_param_view(None, None, columns)])
     return int(statement.execute())
@@ -133,7 +138,11 @@ def main(options: argparse.Namespace, stop: threading.Event) -> int:
         create_table(connection, at)
         return prepare(at)
 
-    outbox = Outbox(connect, lambda statement, records: insert_data(statement, records, precision))
+    outbox = Outbox(
+        connect,
+        lambda statement, trades: insert_data(statement, trades, precision),
+        rows=lambda trades: len(trades["timestamp"]),
+    )
     progress = Progress(outbox)
     while not outbox.open():
         if stop.wait(0.05):
