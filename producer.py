@@ -53,7 +53,7 @@ def gen_data(times: Sequence[int], midnight: int) -> Trades:
     modifier = random.random() * random.randint(1, 50)
 
     def prices(most: float, steps: Sequence[int]) -> list[float]:
-        return [random.uniform(0, most) + step * modifier for step in random.choices(steps, k=rows)]
+        return [most * random.random() + step * modifier for step in random.choices(steps, k=rows)]
 
     return {
         "timestamp": times,
