@@ -97,8 +97,9 @@ def create_table(connection: taosws.Connection, at: Settings, tag: str = "") -> 
         tags = f" TAGS ({quote(tag)} {COLUMNS[tag]})" if tag else ""
         connection.execute(f"CREATE TABLE IF NOT EXISTS {at.full_name} ({columns}){tags}")
         found = describe(connection, at)
-    shape = {column.name: (column.declaration, column.note == "TAG") for column in found}
-    if shape != {name: (type_, name == tag) for name, type_ in COLUMNS.items()}:
+    shape = [(column.name, column.declaration, column.note == "TAG") for column in found]
+    names = sorted(COLUMNS, key=lambda name: name == tag)  # tags come last
+    if shape != [(name, COLUMNS[name], name == tag) for name in names]:
         wanted = f"a super table of stock trades by {tag}" if tag else "one of stock trades"
         raise TDengineError(f"table {at.database}.{at.table} is not {wanted}: name another with --table")
 

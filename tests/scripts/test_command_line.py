@@ -66,7 +66,7 @@ def test_a_taken_port_is_one_line_and_exit_1(start: Start) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in only_line(part.output)
 
 
-@pytest.mark.parametrize("shape", [SHAPE, SHAPE.replace("TABLE", "STABLE", 1) + " TAGS (g INT)", BY_TICKER])
+@pytest.mark.parametrize("shape", [SHAPE, SHAPE.replace("TABLE", "STABLE", 1) + " TAGS (g INT)", BY_TICKER, PLAIN])
 def test_a_table_of_another_shape_is_reported_and_left_alone(start: Start, taos_port: int, shape: str) -> None:
     check_left_alone(start, taos_port, shape)
 
