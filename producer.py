@@ -2,15 +2,16 @@
 """Insert random stock trades into TDengine, in batches, through one prepared statement."""
 
 import argparse
+import os
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import taosws
 
-from producing import stopping
+from producing import by_ticker, stopping
 from producing.outbox import Outbox
 from producing.progress import Progress
 from producing.ticks import midnight, room, ticks, timestamps
@@ -43,24 +44,29 @@ COLUMNS = {
     "date": "TIMESTAMP",
 }
 
+Trades = Mapping[str, Sequence[Any]]
+"""A batch by column, as TDengine takes it: the values of each of COLUMNS."""
 
-def gen_data(times: Sequence[int], midnight: int) -> list[dict[str, Any]]:
+
+def gen_data(times: Sequence[int], midnight: int) -> Trades:
     """Random trades, one for each of the given timestamps; their `date` is the day that began at `midnight`."""
+    rows = len(times)
     modifier = random.random() * random.randint(1, 50)
-    return [
-        {
-            "timestamp": timestamp,
-            "ticker": random.choice(TICKERS),
-            "client": random.choice(CLIENTS),
-            "open": random.uniform(0, 75) + random.randint(0, 9) * modifier,
-            "high": random.uniform(0, 105) + random.randint(1, 3) * modifier,
-            "low": random.uniform(0, 85) + random.randint(1, 3) * modifier,
-            "close": random.uniform(0, 90) + random.randint(1, 3) * modifier,
-            "volume": random.randint(10_000, 100_000),
-            "date": midnight,
-        }
-        for timestamp in times
-    ]
+
+    def prices(most: float, steps: Sequence[int]) -> list[float]:
+        return [most * random.random() + step * modifier for step in random.choices(steps, k=rows)]
+
+    return {
+        "timestamp": times,
+        "ticker": random.choices(TICKERS, k=rows),
+        "client": random.choices(CLIENTS, k=rows),
+        "open": prices(75, range(10)),
+        "high": prices(105, range(1, 4)),
+        "low": prices(85, range(1, 4)),
+        "close": prices(90, range(1, 4)),
+        "volume": random.choices(range(10_000, 100_001), k=rows),
+        "date": [midnight] * rows,
+    }
 
 
 def create_database(connection: taosws.Connection, at: Settings, precision: str | None) -> str:
@@ -77,63 +83,78 @@ def create_database(connection: taosws.Connection, at: Settings, precision: str 
     return found
 
 
-def create_table(connection: taosws.Connection, at: Settings) -> None:
-    """Create the table unless it is there. One of another shape belongs to somebody: it is reported, and left alone."""
+def create_table(connection: taosws.Connection, at: Settings, tag: str = "") -> None:
+    """Create the table unless it is there, a super table if one of the columns is to be its tag.
+
+    One of another shape belongs to somebody: it is reported, and left alone.
+    """
     try:
         found = describe(connection, at)
     except taosws.Error as error:
         if code(error) != NO_TABLE:
             raise
-        columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in COLUMNS.items())
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {at.full_name} ({columns})")
+        columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in COLUMNS.items() if name != tag)
+        tags = f" TAGS ({quote(tag)} {COLUMNS[tag]})" if tag else ""
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {at.full_name} ({columns}){tags}")
         found = describe(connection, at)
-    if {column.name: column.declaration for column in found} != COLUMNS:
-        raise TDengineError(f"table {at.database}.{at.table} is not one of stock trades: name another with --table")
+    shape = [(column.name, column.declaration, column.note == "TAG") for column in found]
+    names = sorted(COLUMNS, key=lambda name: name == tag)  # tags come last
+    if shape != [(name, COLUMNS[name], name == tag) for name in names]:
+        wanted = f"a super table of stock trades by {tag}" if tag else "one of stock trades"
+        raise TDengineError(f"table {at.database}.{at.table} is not {wanted}: name another with --table")
 
 
-def prepare(at: Settings) -> taosws.TaosStmt2:
+def prepare(at: Settings, tag: str = "") -> taosws.TaosStmt2:
     """Connect and prepare the insert: once a connection, not once a batch."""
     connection = create_tdengine_connection(at, at.database)
     statement = connection.stmt2_statement()
-    statement.prepare(f"INSERT INTO {quote(at.table)} VALUES ({', '.join('?' * len(COLUMNS))})")
+    table = f"? USING {quote(at.table)} TAGS (?)" if tag else quote(at.table)
+    statement.prepare(f"INSERT INTO {table} VALUES ({', '.join('?' * (len(COLUMNS) - bool(tag)))})")
     return statement
 
 
-def insert_data(statement: taosws.TaosStmt2, records: Sequence[dict[str, Any]], precision: str) -> int:
-    """Insert a batch of records, column by column; how many rows TDengine has confirmed."""
+def insert_data(statement: taosws.TaosStmt2, trades: Trades, precision: str, super_table: str = "") -> int:
+    """Insert a batch of trades, column by column; how many rows TDengine has confirmed.
+
+    In a super table those of each ticker go to a child of their own, which TDengine makes where it is not there yet.
+    """
     times = {
         "ms": taosws.millis_timestamps_to_column,
         "us": taosws.micros_timestamps_to_column,
         "ns": taosws.nanos_timestamps_to_column,
     }[precision]
-    columns = [
-        times([record["timestamp"] for record in records]),
-        taosws.nchar_to_column([record["ticker"] for record in records]),
-        taosws.nchar_to_column([record["client"] for record in records]),
-        taosws.floats_to_column([record["open"] for record in records]),
-        taosws.floats_to_column([record["high"] for record in records]),
-        taosws.floats_to_column([record["low"] for record in records]),
-        taosws.floats_to_column([record["close"] for record in records]),
-        taosws.unsigned_ints_to_column([record["volume"] for record in records]),
-        times([record["date"] for record in records]),
-    ]
-    statement.bind([taosws.stmt2_bind_param_view(None, None, columns)])
+    to_column = {
+        "TIMESTAMP": times,
+        "NCHAR(10)": taosws.nchar_to_column,
+        "FLOAT": taosws.floats_to_column,
+        "INT UNSIGNED": taosws.unsigned_ints_to_column,
+    }
+    binds = []
+    for child, tags, its in by_ticker.children(super_table, trades) if super_table else [(None, None, trades)]:
+        columns = [to_column[COLUMNS[name]](values) for name, values in its.items()]
+        binds.append(taosws.stmt2_bind_param_view(child, tags, columns))
+    statement.bind(binds)
     return int(statement.execute())
 
 
 def main(options: argparse.Namespace, stop: threading.Event) -> int:
     """Insert a batch at every tick until stopped. Returns the exit code."""
     at = settings(options)
+    tag, super_table = (by_ticker.TAG, at.table) if options.by_ticker else ("", "")
     precision = options.precision
 
     def connect() -> taosws.TaosStmt2:
         nonlocal precision
         connection = create_tdengine_connection(at)
         precision = create_database(connection, at, precision)
-        create_table(connection, at)
-        return prepare(at)
+        create_table(connection, at, tag)
+        return prepare(at, tag)
 
-    outbox = Outbox(connect, lambda statement, records: insert_data(statement, records, precision))
+    outbox = Outbox(
+        connect,
+        lambda statement, trades: insert_data(statement, trades, precision, super_table),
+        rows=lambda trades: len(trades["timestamp"]),
+    )
     progress = Progress(outbox)
     while not outbox.open():
         if stop.wait(0.05):
@@ -160,8 +181,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=TICKS_PER_SECOND,
         help="of the database's timestamps (as they are, ms in a new database)",
     )
+    parser.add_argument("--by-ticker", action="store_true", help=f"into a super table's children ({by_ticker.TABLE})")
     add_options(parser)
     options = parser.parse_args(arguments)
+    if options.by_ticker:
+        parser.set_defaults(table=os.environ.get("TAOS_TABLE") or by_ticker.TABLE)
+        options = parser.parse_args(arguments)
     fit = room(options.interval, options.precision or "ms")
     if options.rows > fit:
         parser.error(

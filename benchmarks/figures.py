@@ -18,6 +18,7 @@ SHOWN = (
     ("distinct rows of those shown, 250 a batch", ""),
     ("one batch of 250 rows, made and inserted", ""),
     ("inserted, 25,000 rows a batch", ""),
+    ("inserted into a super table, 25,000 rows a batch", "the same, into a super table with a child for each ticker"),
     ("CPU of one tick, 1000 rows/s, one viewer", ""),
     ("CPU of each further viewer and tick", ""),
     ("viewers that one core serves, rows at most 1 s old (p99)", ""),

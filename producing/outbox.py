@@ -20,19 +20,22 @@ CAPACITY = 240
 class Outbox:
     """Sends batches in order over one connection, which it makes and, after an error, makes anew.
 
-    `connect` returns what `insert(connection, batch)` needs, and `insert` the rows that TDengine has confirmed. A
-    batch that failed is sent again as it was: its timestamps are its keys, so rows that did arrive are not doubled.
+    `connect` returns what `insert(connection, batch)` needs, `insert` the rows that TDengine has confirmed, and
+    `rows` those that a batch has. A batch that failed is sent again as it was: its timestamps are its keys, so rows
+    that did arrive are not doubled.
     """
 
     def __init__(
         self,
         connect: Callable[[], Any],
         insert: Callable[[Any, Any], int],
+        rows: Callable[[Any], int] = len,
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connect = connect
         self.insert = insert
+        self.rows = rows
         self.capacity = capacity
         self.clock = clock
         self.waiting: deque[Any] = deque()
@@ -52,7 +55,7 @@ class Outbox:
         if len(self.waiting) < self.capacity:
             self.waiting.append(batch)
         else:
-            self.dropped += len(batch)
+            self.dropped += self.rows(batch)
 
     def send(self) -> bool:
         """Send what is waiting; whether all of it is confirmed. Raises TDengineError, which waiting cannot mend."""

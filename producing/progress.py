@@ -53,7 +53,7 @@ class Progress:
         log.info(self._total())
 
     def _total(self) -> str:
-        unconfirmed = sum(map(len, self.outbox.waiting))
+        unconfirmed = sum(map(self.outbox.rows, self.outbox.waiting))
         return (
             f"{self.outbox.confirmed:,} rows sent in {self.outbox.batches:,} batches"
             + (f", {unconfirmed:,} rows waiting" if unconfirmed else "")

@@ -76,6 +76,11 @@ def kill_session(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
+def confirmed(producer: Part) -> int:
+    """The rows that a producer's last line says TDengine has confirmed."""
+    return int(producer.output.splitlines()[-1].split(" rows sent")[0].split()[-1].replace(",", ""))
+
+
 def has_ipv6() -> bool:
     """Whether this machine has an ::1."""
     try:

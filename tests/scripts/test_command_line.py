@@ -9,6 +9,11 @@ from parts import free_port, sql
 
 SCRIPTS = ["producer.py", "perspective_server.py"]
 SHAPE = "CREATE TABLE stocks.stocks_values (ts TIMESTAMP, v FLOAT)"
+BY_TICKER = (
+    "CREATE STABLE stocks.stocks_values (`timestamp` TIMESTAMP, client NCHAR(10), open FLOAT, high FLOAT, low FLOAT,"
+    " close FLOAT, volume INT UNSIGNED, `date` TIMESTAMP) TAGS (ticker NCHAR(10))"
+)
+PLAIN = BY_TICKER.replace("STABLE", "TABLE", 1).replace(") TAGS (", ", ")
 
 
 def only_line(output: str) -> str:
@@ -61,15 +66,26 @@ def test_a_taken_port_is_one_line_and_exit_1(start: Start) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in only_line(part.output)
 
 
-@pytest.mark.parametrize("shape", [SHAPE, SHAPE.replace("TABLE", "STABLE", 1) + " TAGS (g INT)"])
+@pytest.mark.parametrize("shape", [SHAPE, SHAPE.replace("TABLE", "STABLE", 1) + " TAGS (g INT)", BY_TICKER, PLAIN])
 def test_a_table_of_another_shape_is_reported_and_left_alone(start: Start, taos_port: int, shape: str) -> None:
+    check_left_alone(start, taos_port, shape)
+
+
+@pytest.mark.parametrize("shape", [PLAIN, BY_TICKER.replace("NCHAR(10))", "NCHAR(9))"), BY_TICKER.replace("open", "o")])
+def test_a_super_table_of_another_shape_is_reported_and_left_alone(start: Start, taos_port: int, shape: str) -> None:
+    check_left_alone(start, taos_port, shape, "--by-ticker", "--table", "stocks_values")
+
+
+def check_left_alone(start: Start, taos_port: int, shape: str, *options: str) -> None:
+    """The producer reports a table of this shape and does not change it."""
     sql(taos_port, "CREATE DATABASE stocks")
     sql(taos_port, shape)
     before = sql(taos_port, "DESCRIBE stocks.stocks_values")
-    part = start("producer.py", "--taos-port", str(taos_port))
+    part = start("producer.py", "--taos-port", str(taos_port), *options)
     assert part.wait() == 1
     assert "name another with --table" in only_line(part.output)
     assert sql(taos_port, "DESCRIBE stocks.stocks_values") == before
+    assert sql(taos_port, "SELECT COUNT(*) FROM stocks.stocks_values") == [[0]]
 
 
 def test_a_database_of_another_precision_is_reported_if_one_was_asked_for(start: Start, taos_port: int) -> None:

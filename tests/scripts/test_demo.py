@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import Start
-from parts import free_port, get_json, sql
+from parts import confirmed, free_port, get_json, sql
 from viewers import Viewer
 from waiting import eventually
 
@@ -38,11 +38,6 @@ def shown(viewer: Viewer) -> list[tuple[Any, ...]]:
     return list(zip(*viewer.columns().values(), strict=True))
 
 
-def confirmed(output: str) -> int:
-    """The rows that the producer's last line says TDengine has confirmed."""
-    return int(output.strip().splitlines()[-1].split(" rows sent")[0].split()[-1].replace(",", ""))
-
-
 def test_the_viewer_shows_exactly_the_newest_1000_rows_of_tdengine(
     start: Start, taos_port: int, server: str, viewer: Viewer
 ) -> None:
@@ -54,7 +49,7 @@ def test_the_viewer_shows_exactly_the_newest_1000_rows_of_tdengine(
     assert len(rows) == 1000
     assert times == sorted(set(times))
     assert producer.stop() == 0
-    assert confirmed(producer.output) == sql(taos_port, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0]
+    assert confirmed(producer) == sql(taos_port, "SELECT COUNT(*) FROM stocks.stocks_values")[0][0]
     expected = newest(taos_port)
     eventually(lambda: shown(viewer) == expected)
 
@@ -63,7 +58,7 @@ def test_rows_flow_at_the_rate_that_was_asked_for(start: Start, taos_port: int) 
     options = ["--rows", "100", "--interval", "100", "--batches", "30"]
     producer = start("producer.py", "--taos-port", str(taos_port), *options)
     assert producer.wait() == 0
-    assert confirmed(producer.output) == 3000
+    assert confirmed(producer) == 3000
     times = [row[0] for row in newest(taos_port, 4000)]
     assert times == list(range(times[0], times[0] + 3000))
 
