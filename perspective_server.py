@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
 
 import perspective
 import tornado.web
@@ -79,26 +78,16 @@ def make_tables(options: argparse.Namespace, offer: Offer, offenders: Offenders)
 
 def make_app(tables: Tables, pool: HistoryPool, options: argparse.Namespace, access: Access) -> tornado.web.Application:
     """The page at /, its assets at /static, live tables at /websocket, whole ones at /history and /export, and more."""
-    offer, first = tables.offer, tables.first
-
-    def viewers() -> dict[str, int]:
-        return {"live": len(Viewer.everyone), "history": len(HistoryViewer.everyone)}
-
-    def status() -> dict[str, Any]:
-        statuses = tables.statuses()
-        return {**statuses[first.full], "viewers": len(Viewer.everyone), "tables": statuses}
-
-    listing = {"offer": offer, "figures": Figures(offer, pool.look_up), "first": first.full}
-    most = {"max_viewers": options.max_viewers}
-    websocket = {"table": options.name, "sessions": partial(Visits, tables), **most}
+    offer, most = tables.offer, {"max_viewers": options.max_viewers}
     history = {"sessions": pool.over, "offer": offer, "database": options.database, **most}
+    listing = {"offer": offer, "figures": Figures(offer, pool.look_up), "first": tables.first.full}
     return tornado.web.Application(
         [
-            (r"/websocket", Viewer, websocket),
+            (r"/websocket", Viewer, {"table": options.name, "sessions": partial(Visits, tables), **most}),
             (r"/history", HistoryViewer, history),
             (r"/export", ExportHandler, {"taos": taos_options(options), "offer": offer}),
-            (r"/status", StatusHandler, {"status": status}),
-            (r"/metrics", MetricsHandler, {"tables": tables.statuses, "viewers": viewers}),
+            (r"/status", StatusHandler, {"tables": tables.statuses}),
+            (r"/metrics", MetricsHandler, {"tables": tables.statuses}),
             (r"/tables", TablesHandler, listing),
             (r"/figures", FiguresHandler, listing),
             (r"/dashboards", DashboardsHandler, {"folder": options.dashboards}),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from history.errors import Unanswered
 from history.turns import Turns
 from protocol import children
 from protocol.messages import failure, parse
@@ -36,10 +37,6 @@ NEARLY_SECONDS = 0.1
 
 ENDED_BY_OTHERS = {-signal.SIGKILL, -signal.SIGTERM}
 """How a process ends that no question can have ended."""
-
-
-class Unanswered(Exception):
-    """Why a question has no answer."""
 
 
 class Session:

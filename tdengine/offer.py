@@ -17,6 +17,9 @@ AGAIN_SECONDS = 1.0
 AT_ONCE_SECONDS = 0.05
 """How long a newer list is waited for by who can do with the old one."""
 
+MOST_SEARCHES = 20
+"""Searches that may wait; they are made one at a time."""
+
 ALL = "*"
 """Instead of a database: all that the account may read."""
 
@@ -45,6 +48,8 @@ class Offer:
         self._until = -1.0
         self._error: TDengineError | None = None
         self._listing: asyncio.Task[None] | None = None
+        self._searching = 0
+        self._turn = asyncio.Lock()
 
     async def list(self) -> None:
         """Have a list that is new enough. Raises TDengineError where there is none to be had; the old one stays."""
@@ -67,7 +72,14 @@ class Offer:
         if not text:
             await self.list()
             return list(self.tables.values())
-        return self._of(await self.ask({"tables": self.named, "like": text}))
+        if self._searching >= MOST_SEARCHES:
+            raise TDengineError("tables are being looked for by many: try again")
+        self._searching += 1
+        try:
+            async with self._turn:
+                return self._of(await self.ask({"tables": self.named, "like": text}))
+        finally:
+            self._searching -= 1
 
     async def offers(self, database: str) -> bool:
         """Whether the tables of a database may be looked at. Raises TDengineError where nobody can say."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from protocol import children
 from web.access import Guarded
+from web.viewers import HistoryViewer, Viewer
 
 Figure = tuple[dict[str, str], float]
 """Labels, and what they have."""
@@ -88,15 +89,13 @@ def metrics(tables: Mapping[str, Mapping[str, Any]], viewers: Mapping[str, int],
 
 
 class MetricsHandler(Guarded):
-    """GET of the metrics. `tables` tells the status of each, and `viewers` how many there are of what."""
+    """GET of the metrics. `tables` tells the status of each."""
 
-    def initialize(
-        self, tables: Callable[[], Mapping[str, Mapping[str, Any]]], viewers: Callable[[], Mapping[str, int]]
-    ) -> None:
+    def initialize(self, tables: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
         self.tables = tables
-        self.viewers = viewers
 
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        self.finish(text(metrics(self.tables(), self.viewers(), time.time())))
+        viewers = {"live": len(Viewer.everyone), "history": len(HistoryViewer.everyone)}
+        self.finish(text(metrics(self.tables(), viewers, time.time())))
