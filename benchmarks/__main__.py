@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cost, data, figures, history, history_page, insert, latency, plots, start, target
+from benchmarks import cost, data, figures, history, history_page, insert, latency, plots, start, tables, target
 from benchmarks.figures import Figure
 from benchmarks.processes import PartFailed, machine
 from tdengine.errors import TDengineError
@@ -36,6 +36,7 @@ ROWS: dict[str, Callable[..., None]] = {
     "drawn": latency.drawn,
     "viewers": cost.viewers,
     "growth": cost.growth,
+    "tables": tables.tables,
     "history": history.history,
     "history page": history_page.history_page,
     "start": start.start,

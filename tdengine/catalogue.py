@@ -7,7 +7,7 @@ from typing import Any
 from tdengine.describing import TICKS_PER_SECOND
 from tdengine.sql import literal, quote
 
-Query = Callable[[str], Iterable[tuple[Any, ...]]]
+Query = Callable[[str], Iterable[Sequence[Any]]]
 """Puts a statement to TDengine; the rows of the answer."""
 
 SYSTEM = {"information_schema", "performance_schema"}
