@@ -46,20 +46,21 @@ async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
 async def _heard(process: Process) -> AsyncGenerator[Message, None]:
     """The messages of one feed process, until it ends or has been silent for too long."""
     assert process.stdout is not None
-    silent = 0.0
+    silent, known = 0.0, ""
     reading = asyncio.ensure_future(read_message(process.stdout))
     try:
         while silent < SILENT_SECONDS:
             done, _ = await asyncio.wait([reading], timeout=STALE_SECONDS)
             if not done:
                 silent += STALE_SECONDS
-                yield {"kind": "waiting", "error": f"no answer from TDengine for {silent:.0f} s"}, b""
+                # One that has said why it waits may only be pausing between two attempts.
+                yield {"kind": "waiting", "error": known or f"no answer from TDengine for {silent:.0f} s"}, b""
                 continue
             try:
                 message = reading.result()
             except asyncio.IncompleteReadError:
                 return
-            silent = 0.0
+            silent, known = 0.0, message[0].get("error", "")
             reading = asyncio.ensure_future(read_message(process.stdout))
             yield message
     finally:

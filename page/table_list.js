@@ -50,7 +50,7 @@ export function tableList(title, hrefOf, chosen) {
   /** A super table with its children, which are folded away where they are many. */
   function family(each, children, open) {
     if (!children.length) return [link(each)];
-    const fold = element("details", { open }, element("summary", { textContent: `${children.length} children` }));
+    const fold = element("details", { open }, element("summary", { textContent: children.length === 1 ? "1 child" : `${children.length} children` }));
     fold.append(...children.map(link));
     return [link(each), fold];
   }
