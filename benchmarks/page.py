@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure the page in Chromium: time to the first rows, long tasks and reaction to a key in each view, memory.
+"""Measure the page in Chromium: time to the first rows, long tasks and reaction to a key in each view, CPU, memory.
 
 Starts the demo on ports of its own, at its usual 1000 rows a second, and once more with 100 updates a second for the
 memory of the page after many of them. Nothing else should run beside it.
@@ -46,18 +46,27 @@ FIRST_ROWS = """
     requestAnimationFrame(look);
 """
 
+HIDE = """
+    Object.defineProperty(document, "hidden", { get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"));
+"""
+"""As a browser does with a tab in the background, of which a headless one has none."""
+
+MANY = 100_000
+
 SHOWN = "document.querySelector('nav[aria-busy=false]')"
 
 
 @contextmanager
-def demo(*options: str, rows: int) -> Iterator[str]:
+def demo(*options: str, rows: int, limit: int = 1000) -> Iterator[str]:
     """Run the demo, producer and server with these options; the server's address, once it has all rows."""
+    fill = ["--fill", str(limit)] if limit > 1000 else []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         taos, port = str(free_port()), free_port()
         commands = [
-            ("-m", "embedded", "--port", taos),
+            ("-m", "embedded", "--port", taos, *fill),
             ("producer.py", "--taos-port", taos, "--rows", str(rows), *options),
-            ("perspective_server.py", "--taos-port", taos, "--port", str(port), *options),
+            ("perspective_server.py", "--taos-port", taos, "--port", str(port), "--limit", str(limit), *options),
         ]
         for number, command in enumerate(commands):
             log = stack.enter_context((Path(folder) / f"{number}.log").open("wb"))
@@ -65,7 +74,7 @@ def demo(*options: str, rows: int) -> Iterator[str]:
             stack.callback(process.wait)
             stack.callback(process.terminate)
         address = f"http://127.0.0.1:{port}"
-        while status(address).get("rows") != 1000:
+        while status(address).get("rows") != limit:
             time.sleep(0.1)
         yield address
 
@@ -124,6 +133,51 @@ def responsiveness(page: Page, key: str, seconds: float) -> dict[str, Any]:
     }
 
 
+def cpu_seconds(browser: Browser) -> float:
+    """What all of the browser's processes have used so far."""
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    return float(sum(process["cpuTime"] for process in processes))
+
+
+def cpu_a_minute(browser: Browser, page: Page, seconds: float) -> float:
+    """CPU seconds a minute that the browser takes while this page is open, and nothing is done with it."""
+    page.wait_for_timeout(1000)
+    began, before = time.monotonic(), cpu_seconds(browser)
+    page.wait_for_timeout(1000 * seconds)
+    return 60 * (cpu_seconds(browser) - before) / (time.monotonic() - began)
+
+
+def background(browser: Browser, context: BrowserContext, seconds: float) -> dict[str, float]:
+    """CPU seconds a minute of the page in the dashboard, the grid, and hidden; beside those of an empty page."""
+    page = context.pages[0]
+    found = {}
+    for name, key in (("dashboard", "1"), ("grid", "2")):
+        page.keyboard.press(key)
+        page.wait_for_timeout(200)
+        page.wait_for_function(SHOWN)
+        found[name] = cpu_a_minute(browser, page, seconds)
+    page.evaluate(HIDE)
+    found["hidden"] = cpu_a_minute(browser, page, seconds)
+    page.goto("about:blank")
+    found["an empty page"] = cpu_a_minute(browser, page, seconds)
+    return found
+
+
+def many_rows(browser: Browser, seconds: float) -> tuple[dict[str, Any], float, float]:
+    """With very many rows: the grid's long tasks and the rest, CPU seconds a minute, and MiB."""
+    with demo(rows=250, limit=MANY) as address:
+        context = browser.new_context(bypass_csp=True, viewport={"width": 1440, "height": 900})
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_function(SHOWN, timeout=60_000)
+        grid = responsiveness(page, "2", seconds)
+        found = grid, cpu_a_minute(browser, page, seconds), renderer_mib(browser)
+        context.close()
+        return found
+
+
 def renderer_mib(browser: Browser) -> float:
     """Resident memory of the largest renderer process, its workers included: that of the page."""
     session = browser.new_browser_cdp_session()
@@ -177,13 +231,21 @@ def main() -> int:
             page.wait_for_function(SHOWN)
             keys = page.locator("nav button").count()
             figures["views"] = [responsiveness(page, str(key), options.seconds) for key in range(1, keys + 1)]
+            figures["cpu_seconds_a_minute"] = background(browser, context, options.seconds)
             context.close()
+        grid, cpu, mib = many_rows(browser, options.seconds)
+        figures["many_rows"] = {**grid, "cpu_seconds_a_minute": cpu, "memory_mib": mib}
+        figures["views"].append({**grid, "view": f"{MANY:,}"})
+        figures["cpu_seconds_a_minute"][f"grid of {MANY:,} rows"] = cpu
         print(f"{'view':10}{'long tasks':>12}{'longest':>10}{'frames/s':>10}{'key: median':>13}{'worst':>9}")
         for view in figures["views"]:
             print(
                 f"{view['view']:10}{view['long_tasks']:>12}{view['longest_ms']:>7.0f} ms"
                 f"{view['frames_per_second']:>10.0f}{view['key_median_ms']:>10.1f} ms{view['key_worst_ms']:>6.0f} ms"
             )
+        for name, seconds in figures["cpu_seconds_a_minute"].items():
+            print(f"{name}: {seconds:.1f} CPU seconds a minute")
+        print(f"memory with {MANY:,} rows: {mib:.0f} MiB")
         with demo("--interval", "10", rows=10) as address:
             held = memory(browser, address, [options.updates // 10, options.updates])
         figures["memory_mib"] = held

@@ -27,9 +27,13 @@ const EMPTY = "no rows in this time";
 const isAway = (text) =>
   /^TDengine cannot be asked|: ask again$/.test(text) || (server.status.state !== "live" && text.startsWith("this took"));
 
-/** Let the visitor go from place to place, and begin where the address says. `engine` has the replicas of live tables. */
-export async function browse(viewer, engine) {
-  const views = askForViews();
+const views = askForViews();
+
+/**
+ * Let the visitor go from place to place, and begin where the address says. `starting` resolves to the engine that has
+ * the replicas of live tables.
+ */
+export async function browse(viewer, starting) {
   while (!server.status) await sleep(20);
   const { own, fullName, short, liveOf, placeOf, keyOf, hrefOf } = placesOf(server.first);
   const mode = document.querySelector("#mode");
@@ -120,9 +124,9 @@ export async function browse(viewer, engine) {
 
   async function openLive(to, begin, turn) {
     await want(to && fullName(to));
-    await askStatus();
+    if (!server.known) await askStatus();
     if (turn !== turns) return;
-    await load(engine);
+    await load(await starting);
     if (turn !== turns) return;
     const link = to ? { live: to } : {};
     offering = offerViews({ viewer, begin, named: naming(turn), link, ...liveTable(live.here) });

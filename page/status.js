@@ -8,7 +8,13 @@ import { seen, sleep } from "./waiting.js";
  * What is known: `status`, the last one that it gave of the table that is wanted, and `at`, when that was; `first`, the
  * name of its first table; how many `rows` the replica had then; whether it `answers` now, or has `refused` to.
  */
-export const server = { status: null, at: null, first: null, rows: null, answers: false, refused: false };
+export const server = {
+  ...{ status: null, at: null, first: null, rows: null, answers: false, refused: false },
+  /** Whether there are columns to that table, which its status tells. */
+  get known() {
+    return server.status?.table === (wantedTable() ?? server.first) && server.status.polls > 0;
+  },
+};
 
 /** The server's time, in epoch milliseconds. */
 export const serverNow = () => server.status.now + performance.now() - server.at;

@@ -12,9 +12,11 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import perspective
+import tornado.web
 from tornado.iostream import StreamClosedError
 
 from web import access
+from web.bundle import unpacked
 
 ROOT = Path(__file__).parent.parent
 WIDGET = Path(perspective.__file__).parent / "widget" / "static"
@@ -24,16 +26,26 @@ OWN = {
     **{f"/page/{path.name}": path for path in (ROOT / "page").iterdir() if re.fullmatch(r"\w+\.(js|css)", path.name)},
 }
 
+BUNDLE = WIDGET / "perspective-anywidget.js"
+WHOLE = "/static/perspective.js"
+"""The viewer as the wheel has it, for pages of somebody's own."""
+
+VIEWER = "/static/viewer.js"
+"""The same for the page, with its WebAssembly beside it."""
+
 FILES = {
     **OWN,
-    "/static/perspective.js": WIDGET / "perspective-anywidget.js",
+    VIEWER: BUNDLE,
+    "/static/viewer.wasm": BUNDLE,
+    "/static/engine.wasm": BUNDLE,
+    WHOLE: BUNDLE,
     "/static/perspective.css": WIDGET / "perspective-anywidget.css",
 }
-"""Every file that is served, by its address: nothing else can be asked for."""
+"""Every file that is served, by its address, and what it is made of: nothing else can be asked for."""
 
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+TYPES = {"": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
 
-NAMED = re.compile(rb'"((?:\./)?[\w/]+\.(?:js|css))"')
+NAMED = re.compile(rb'"((?:\./)?[\w/]+\.(?:js|css|wasm))"')
 """How the page and its files name others: in quotes. The address of a module that is imported begins with `./`."""
 
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -50,8 +62,9 @@ Pieces = tuple[bytes, ...]
 class Asset:
     """A file as it goes out: whole, compressed, and the version by which a browser knows that it has it already.
 
-    It is in pieces that all clients share, so that one that reads slowly holds no copy. `scripts` are the hashes of the
-    scripts in a page, by which its Content-Security-Policy lets just these run.
+    It is in pieces that all clients share, so that one that reads slowly holds no copy; of what is compressed from the
+    start there are no others. `scripts` are the hashes of the scripts in a page, by which its Content-Security-Policy
+    lets just these run.
     """
 
     body: Pieces
@@ -80,6 +93,22 @@ def pack(body: bytes, page: bool = False) -> Asset:
     return Asset(pieces(body), pieces(packed), hashlib.sha256(body).hexdigest()[:32], hashes)
 
 
+@cache
+def pack_module(packed: bytes) -> Asset:
+    """Name a module that is compressed already."""
+    return Asset((), pieces(packed), hashlib.sha256(packed).hexdigest()[:32], ())
+
+
+@lru_cache(maxsize=1)
+def _whole(_modified_ns: int) -> Asset:
+    return pack(BUNDLE.read_bytes())
+
+
+async def load_whole() -> Asset:
+    """Read and compress the viewer as the wheel has it, when somebody asks for that."""
+    return await asyncio.to_thread(_whole, BUNDLE.stat().st_mtime_ns)
+
+
 def pieces(content: bytes) -> Pieces:
     """The content, cut up for sending."""
     return tuple(content[begin : begin + PIECE_BYTES] for begin in range(0, len(content), PIECE_BYTES))
@@ -89,6 +118,9 @@ def pieces(content: bytes) -> Pieces:
 def _load(_modified_ns: tuple[int, ...]) -> Page:
     assets: dict[str, Asset] = {}
     links: dict[str, None] = {}
+    bundle = unpacked(BUNDLE.read_bytes())
+    for name, module in bundle.modules.items():
+        assets[f"/static/{name}"] = pack_module(module)
 
     def add(address: str) -> Asset:
         """A file in which the address of each other one has its version, which is part of its own therefore."""
@@ -98,19 +130,21 @@ def _load(_modified_ns: tuple[int, ...]) -> Page:
             if other not in FILES:
                 return named[0]
             version = add(other).version
-            if other.endswith(".css"):
+            if other.endswith(".wasm"):
+                links[f"<{other[1:]}?v={version}>; rel=preload; as=fetch; crossorigin"] = None
+            elif other.endswith(".css"):
                 links[f"<{other[1:]}?v={version}>; rel=preload; as=style"] = None
             elif named[1].startswith(b"./"):
                 links[f"<{other[1:]}?v={version}>; rel=modulepreload"] = None
             return b'"%b?v=%b"' % (named[1], version.encode())
 
         if address not in assets:
-            body = FILES[address].read_bytes()
-            assets[address] = pack(NAMED.sub(versioned, body) if address in OWN else body, page=address == "/")
+            body = bundle.script if address == VIEWER else FILES[address].read_bytes()
+            names = address in OWN or address == VIEWER
+            assets[address] = pack(NAMED.sub(versioned, body) if names else body, page=address == "/")
         return assets[address]
 
-    for address in FILES:
-        add(address)
+    add("/")
     return Page(assets, sorted(links, key=lambda link: not link.startswith("<static/")))
 
 
@@ -140,11 +174,12 @@ class AssetHandler(access.Guarded):
 
     async def get(self) -> None:
         page = await load_page()
-        asset = page.assets[self.address]
+        asset = page.assets.get(self.address) or await self.other(page)
         if self.address == "/":
             self.set_header("Link", ", ".join(page.links))
         known = self.get_query_argument("v", None) == asset.version
-        self.set_header("Content-Type", f"{TYPES[FILES[self.address].suffix]}; charset=utf-8")
+        kind = TYPES[Path(self.address).suffix]
+        self.set_header("Content-Type", f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
         self.set_header("Cache-Control", FOR_EVER if known else "no-cache")
         self.set_header("Vary", "Accept-Encoding, Origin")
         origin = self.request.headers.get("Origin", "")
@@ -159,9 +194,15 @@ class AssetHandler(access.Guarded):
             self.set_header("Content-Encoding", "gzip")
             await self.send(asset.gzipped)
         else:
-            await self.send(asset.body)
+            await self.send(asset.body or pieces(await asyncio.to_thread(gzip.decompress, b"".join(asset.gzipped))))
 
     head = get
+
+    async def other(self, page: Page) -> Asset:
+        """What the page itself does not need."""
+        if self.address == WHOLE:
+            return await load_whole()
+        raise tornado.web.HTTPError(404)
 
     async def send(self, content: Pieces) -> None:
         """Write the headers, and then each piece when the one before is on its way.

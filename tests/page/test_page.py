@@ -501,7 +501,8 @@ def test_no_file_is_asked_for_twice_and_on_the_next_visit_not_at_all(browser: Br
     asked = [urlsplit(url) for url in watched.requests if url.startswith(demo)]
     files = [url for url in asked if url.path.startswith(("/page/", "/static/"))]
     own = [f"/page/{path.name}" for path in (ROOT / "page").iterdir()]
-    assert sorted(url.path for url in files) == sorted([*own, "/static/perspective.css", "/static/perspective.js"])
+    others = ["engine.wasm", "perspective.css", "viewer.js", "viewer.wasm"]
+    assert sorted(url.path for url in files) == sorted([*own, *(f"/static/{name}" for name in others)])
     assert all(re.fullmatch(r"v=\w+", url.query) for url in files)
     assert "/favicon.ico" not in [url.path for url in asked]
     watched.page.goto(demo)

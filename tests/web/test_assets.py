@@ -40,12 +40,14 @@ def test_files_are_kept_for_ever_by_their_versions_and_the_page_is_asked_for_ane
             assert (status, headers["Cache-Control"], again) == (200, "no-cache", body)
     own = [f"/page/{path.name}" for path in (ROOT / "page").iterdir()]
     files = [address.split("?")[0] for address in addresses]
-    assert sorted(files) == sorted([*own, "/static/perspective.css", "/static/perspective.js"])
+    others = ["engine.wasm", "perspective.css", "viewer.js", "viewer.wasm"]
+    assert sorted(files) == sorted([*own, *(f"/static/{name}" for name in others)])
 
 
 def named(address: str, body: bytes) -> list[str]:
     """The addresses that the page or one of its files names with a version."""
-    found = re.findall(r'"([\w./]+\?v=\w+)"', body.decode()) if not address.startswith("/static/") else []
+    text = address.startswith("/page/") or address == "/" or "viewer.js" in address
+    found = re.findall(r'"([\w./]+\?v=\w+)"', body.decode()) if text else []
     return [urljoin(address, other) for other in found]
 
 
@@ -56,7 +58,10 @@ def test_modules_are_loaded_all_at_once(start: Start) -> None:
     server = f"http://127.0.0.1:{port}"
     _, headers, _ = get(server + "/")
     modules = [urljoin("/", address) for address in re.findall(r"<([^>]+)>; rel=modulepreload", headers["Link"])]
-    assert modules[0].startswith("/static/perspective.js?v=")
+    assert modules[0].startswith("/static/viewer.js?v=")
+    compiled = [urljoin("/", address) for address in re.findall(r"<([^>]+)>; rel=preload; as=fetch", headers["Link"])]
+    assert [address.split("?")[0] for address in compiled] == ["/static/engine.wasm", "/static/viewer.wasm"]
+    assert all(address[1:] in get(server + modules[0])[2].decode().replace('"./', '"static/') for address in compiled)
     imported = {
         urljoin(address, other)
         for address in ["/", *modules[1:]]

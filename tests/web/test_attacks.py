@@ -66,7 +66,7 @@ def test_the_python_client_may_not(target: Target, change: str) -> None:
 def test_the_browsers_client_may_not_either(target: Target) -> None:
     script = """
         const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-        const { ready } = await import(loaded.find((name) => name.includes("/static/perspective.js")));
+        const { ready } = await import(loaded.find((name) => name.includes("/static/viewer.js")));
         await ready;
         const { Client } = customElements.get("perspective-viewer").__wasm_module__;
         const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/websocket");
