@@ -149,22 +149,23 @@ class Mirror:
         before = math.inf if self.shown is None else -math.inf if newest is None else newest
         self.new = sum(row[0] > before for row in polled) if new is None else len(new)
         if new is not None and self.shown is not None:
-            after = [*self.shown, *new]
-            if new and self.shown and new[0][0] < self.shown[-1][0]:
-                after.sort(key=self.table.key)
-            self.shown = after[-self.limit :]
+            if self.ring is self.shown and not (new and self.shown and new[0][0] < self.shown[-1][0]):
+                # Nearly always: a few rows come and go at the ends of a list, which may be long.
+                self.shown += new
+                del self.shown[: -self.limit]
+                return "append", new
+            self.shown = sorted([*self.shown, *new], key=self.table.key)[-self.limit :]
             rows = self._append(new)
             if rows is not None:
                 return "append", rows
         else:
             self.shown = polled
-        self.ring = self.shown
-        return "replace", self.shown
+        return "replace", self.begin_anew()
 
     def begin_anew(self) -> list[Row]:
         """The rows for a table that has none."""
         self.ring = self.shown = self.shown or []
-        return self.shown
+        return list(self.shown)
 
     def _append(self, new: list[Row]) -> list[Row] | None:
         """Append to the ring so that it holds what is shown: the new rows, and those ahead that it lets go of then.
@@ -174,7 +175,7 @@ class Mirror:
         assert self.shown is not None
         ring = [*self.ring, *new][-self.limit :]
         if ring == self.shown:
-            self.ring = ring
+            self.ring = self.shown
             return new
         key = self.table.key
         shown = {key(row): row for row in self.shown}
