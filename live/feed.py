@@ -8,6 +8,7 @@ A message's `kind` is what to do: "table" (make the table anew, with the stream'
 """
 
 import math
+import os
 import signal
 import sys
 import time
@@ -102,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_options(parser)
     add_text_option(parser)
     options = parser.parse_args(arguments)
+    # taosws reads this when it first connects: one connection has work for one thread, and to wake a second one costs.
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
     return run(settings(options), options.interval, options.limit, options.text_limit * 2**20)
 
