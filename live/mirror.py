@@ -141,7 +141,8 @@ class Mirror:
     def poll(self, connection: taosws.Connection, whole: bool) -> tuple[str, list[Row]]:
         """Read once, all of the newest rows if `whole`; what to do: "append" the rows, or "replace" all by them."""
         newest = self.newest
-        since = None if whole or newest is None else newest - self.table.second
+        # Where all rows shown are ahead of the clock, none of them says from when on there may be others.
+        since = None if whole or newest is None or newest >= self.bound else newest - self.table.second
         polled = read_tdengine(connection, self.table, self.limit, since, self.shown or ())
         new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since, self.bound)
         if new is None and since is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from live import mirror as live_mirror
@@ -126,6 +126,7 @@ changes = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 1200)), max_
 
 
 @settings(max_examples=400, deadline=None)
+@example(rounds=[([("ahead", 0)], False), ([("insert", 0), ("wait", 1001)], False)], limit=2)
 @given(rounds=st.lists(st.tuples(changes, st.booleans()), min_size=1, max_size=12), limit=st.integers(1, 12))
 def test_after_every_poll_the_ring_holds_the_newest_rows_of_the_table(
     rounds: list[tuple[list[tuple[str, int]], bool]], limit: int
