@@ -19,6 +19,7 @@ from typing import Any
 import taosws
 
 from live.mirror import Mirror
+from live.rhythm import Rhythm
 from live.texts import Texts
 from protocol.pipe import write_message
 from tdengine.command_line import Parser, positive
@@ -36,15 +37,16 @@ def run(at: Settings, interval_ms: int, limit: int, most_text: int) -> int:
     mirror: Mirror | None = None
     long: frozenset[str] = frozenset()
     waits = pauses()
+    rhythm = Rhythm(interval_ms / 1000)
     while True:
         try:
             connection = create_tdengine_connection(at)
             checked = -math.inf
-            due = time.monotonic()
             while True:
-                check = time.monotonic() - checked >= CHECK_SECONDS
+                begun = time.monotonic()
+                check = begun - checked >= CHECK_SECONDS
                 if check:
-                    checked = time.monotonic()
+                    checked = begun
                     table = open_table(connection, replace(at, text=at.text | long))
                     if mirror is None or mirror.table != table:
                         mirror, texts = Mirror(table, limit), Texts(table)
@@ -62,7 +64,8 @@ def run(at: Settings, interval_ms: int, limit: int, most_text: int) -> int:
                     texts.add(rows)
                 report(kind, mirror, rows)
                 waits = pauses()
-                due = max(due + interval_ms / 1000, time.monotonic())
+                newest = mirror.newest
+                due = rhythm.next(begun, None if newest is None else newest / mirror.table.second)
                 time.sleep(max(0, due - time.monotonic()))
         except taosws.Error as error:
             write_message(sys.stdout.buffer, {"kind": "waiting", "error": reason(error)})
