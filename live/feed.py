@@ -8,6 +8,7 @@ A message's `kind` is what to do: "table" (make the table anew, with the stream'
 """
 
 import math
+import os
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from typing import Any
 import taosws
 
 from live.mirror import Mirror
+from live.rhythm import Rhythm
 from live.texts import Texts
 from protocol.pipe import write_message
 from tdengine.command_line import Parser, positive
@@ -35,15 +37,16 @@ def run(at: Settings, interval_ms: int, limit: int, most_text: int) -> int:
     mirror: Mirror | None = None
     long: frozenset[str] = frozenset()
     waits = pauses()
+    rhythm = Rhythm(interval_ms / 1000)
     while True:
         try:
             connection = create_tdengine_connection(at)
             checked = -math.inf
-            due = time.monotonic()
             while True:
-                check = time.monotonic() - checked >= CHECK_SECONDS
+                begun = time.monotonic()
+                check = begun - checked >= CHECK_SECONDS
                 if check:
-                    checked = time.monotonic()
+                    checked = begun
                     table = open_table(connection, replace(at, text=at.text | long))
                     if mirror is None or mirror.table != table:
                         mirror, texts = Mirror(table, limit), Texts(table)
@@ -61,7 +64,8 @@ def run(at: Settings, interval_ms: int, limit: int, most_text: int) -> int:
                     texts.add(rows)
                 report(kind, mirror, rows)
                 waits = pauses()
-                due = max(due + interval_ms / 1000, time.monotonic())
+                newest = mirror.newest
+                due = rhythm.next(begun, None if newest is None else newest / mirror.table.second)
                 time.sleep(max(0, due - time.monotonic()))
         except taosws.Error as error:
             write_message(sys.stdout.buffer, {"kind": "waiting", "error": reason(error)})
@@ -102,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_options(parser)
     add_text_option(parser)
     options = parser.parse_args(arguments)
+    # taosws reads this when it first connects: one connection has work for one thread, and to wake a second one costs.
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server, which has it from the same Ctrl-C, ends this process
     return run(settings(options), options.interval, options.limit, options.text_limit * 2**20)
 

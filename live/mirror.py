@@ -3,8 +3,9 @@
 import math
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import taosws
 
@@ -14,20 +15,48 @@ AHEAD_SECONDS = 2
 """From how far ahead of the clock on a row is none of now: clocks differ by a little."""
 
 
-def read_tdengine(connection: taosws.Connection, table: Table, limit: int, since: int | None) -> list[Row]:
+def read_tdengine(
+    connection: taosws.Connection, table: Table, limit: int, since: int | None, shown: Sequence[Row] = ()
+) -> list[Row]:
     """The newest rows, at most `limit`, oldest first: those of the last second, and all from the time `since` on.
 
-    Where `since` is None, the newest rows whatever their age. Raises taosws.Error.
+    Where `since` is None, the newest rows whatever their age. Rows that are as they are shown may be those very ones.
+    Raises taosws.Error.
     """
     window = "" if since is None else f"WHERE {table.time} >= NOW() - 1s OR {table.time} >= {since}"
-    rows = list(connection.query(f"{table.select} {window} ORDER BY {table.time} DESC LIMIT {limit}"))
+    rows = kept(connection.query(f"{table.select} {window} ORDER BY {table.time} DESC LIMIT {limit}"), shown)
     if table.order and len(rows) == limit:
         # Where rows may share a timestamp, the limit may cut through those of the oldest: always take the same ones.
         oldest = rows[-1][0]
         newer = [row for row in rows if row[0] > oldest]
         cut = f"WHERE {table.time} = {oldest} ORDER BY {table.order} LIMIT {limit - len(newer)}"
         rows = newer + list(connection.query(f"{table.select} {cut}"))
-    return sorted(rows, key=table.key)
+    rows.reverse()
+    if table.order:
+        rows.sort(key=table.key)
+    return rows
+
+
+def kept(read: Iterable[Row], shown: Sequence[Row]) -> list[Row]:
+    """The rows read, newest first, and where they are as those shown, oldest first, these in their place.
+
+    Most of what is polled has been shown before: so it is let go of row by row while it is read, its values made and
+    unmade in the same few bytes of memory, and is not compared again.
+    """
+    rows: list[Row] = []
+    reading = iter(read)
+    newest = shown[-1][0] if shown else math.inf
+    for row in reading:
+        rows.append(row)
+        if row[0] <= newest:
+            reading = chain([rows.pop()], reading)
+            break
+    for known, row in zip(reversed(shown), reading, strict=False):
+        if row != known and not same(row, known):
+            rows.append(row)
+            break
+        rows.append(known)
+    return [*rows, *reading]
 
 
 def step(
@@ -112,30 +141,32 @@ class Mirror:
     def poll(self, connection: taosws.Connection, whole: bool) -> tuple[str, list[Row]]:
         """Read once, all of the newest rows if `whole`; what to do: "append" the rows, or "replace" all by them."""
         newest = self.newest
-        since = None if whole or newest is None else newest - self.table.second
-        polled = read_tdengine(connection, self.table, self.limit, since)
+        # Where all rows shown are ahead of the clock, none of them says from when on there may be others.
+        since = None if whole or newest is None or newest >= self.bound else newest - self.table.second
+        polled = read_tdengine(connection, self.table, self.limit, since, self.shown or ())
         new = None if self.shown is None else step(self.table, self.limit, self.shown, polled, since, self.bound)
         if new is None and since is not None:
             return self.poll(connection, whole=True)
         before = math.inf if self.shown is None else -math.inf if newest is None else newest
         self.new = sum(row[0] > before for row in polled) if new is None else len(new)
         if new is not None and self.shown is not None:
-            after = [*self.shown, *new]
-            if new and self.shown and new[0][0] < self.shown[-1][0]:
-                after.sort(key=self.table.key)
-            self.shown = after[-self.limit :]
+            if self.ring is self.shown and not (new and self.shown and new[0][0] < self.shown[-1][0]):
+                # Nearly always: a few rows come and go at the ends of a list, which may be long.
+                self.shown += new
+                del self.shown[: -self.limit]
+                return "append", new
+            self.shown = sorted([*self.shown, *new], key=self.table.key)[-self.limit :]
             rows = self._append(new)
             if rows is not None:
                 return "append", rows
         else:
             self.shown = polled
-        self.ring = self.shown
-        return "replace", self.shown
+        return "replace", self.begin_anew()
 
     def begin_anew(self) -> list[Row]:
         """The rows for a table that has none."""
         self.ring = self.shown = self.shown or []
-        return self.shown
+        return list(self.shown)
 
     def _append(self, new: list[Row]) -> list[Row] | None:
         """Append to the ring so that it holds what is shown: the new rows, and those ahead that it lets go of then.
@@ -145,7 +176,7 @@ class Mirror:
         assert self.shown is not None
         ring = [*self.ring, *new][-self.limit :]
         if ring == self.shown:
-            self.ring = ring
+            self.ring = self.shown
             return new
         key = self.table.key
         shown = {key(row): row for row in self.shown}

@@ -1,5 +1,6 @@
 """TDengine's types as Arrow's, in which Perspective takes rows fastest and without loss."""
 
+import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -42,6 +43,23 @@ ARROW_TYPES: dict[str, tuple[pa.DataType, Callable[[Any], Any] | None]] = {
 }
 """TDengine's types: the Arrow type of each one, in which only a DECIMAL is rounded, and how values become that."""
 
+LETTERS = {
+    pa.int8(): "b",
+    pa.int16(): "h",
+    pa.int32(): "i",
+    pa.int64(): "q",
+    pa.uint8(): "B",
+    pa.uint16(): "H",
+    pa.uint32(): "I",
+    pa.uint64(): "Q",
+    pa.float32(): "f",
+    pa.float64(): "d",
+    pa.timestamp("ms"): "q",
+}
+"""What the struct module calls those of them that are numbers."""
+
+END = b"\xff\xff\xff\xff\0\0\0\0"
+"""The end of an Arrow IPC stream."""
 
 EXACT = 2**53
 """Beyond this a browser rounds whole numbers, as JavaScript has no others than doubles."""
@@ -69,9 +87,19 @@ def arrow_type(column: Column, as_text: bool = False) -> tuple[pa.DataType, Call
         raise TDengineError(f"column {column.name!r} has type {column.type}, which this program cannot show") from None
 
 
+def array(values: Sequence[Any], of: pa.DataType) -> pa.Array:
+    """Values as an Arrow array: numbers without a NULL among them are packed at once, in half the time."""
+    if letter := LETTERS.get(of):
+        try:
+            packed = struct.pack(f"={len(values)}{letter}", *values)
+        except (struct.error, OverflowError):
+            pass
+        else:
+            return pa.Array.from_buffers(of, len(values), [None, pa.py_buffer(packed)], 0)
+    return pa.array(values, of)
+
+
 def ipc_stream(arrays: Sequence[pa.Array], schema: pa.Schema) -> bytes:
     """Columns as one Arrow IPC stream, the form in which Perspective takes rows."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as stream:
-        stream.write_batch(pa.record_batch(arrays, schema=schema))
-    return bytes(sink.getvalue())
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return b"".join((schema.serialize(), batch.serialize(), END))

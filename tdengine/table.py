@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import taosws
 
-from tdengine.arrow import arrow_type, ipc_stream, is_long, may_be_long
+from tdengine.arrow import array, arrow_type, ipc_stream, is_long, may_be_long
 from tdengine.describing import TICKS_PER_SECOND, Column, describe, precision_of
 from tdengine.names import shown_names
 from tdengine.settings import Settings
@@ -117,15 +117,25 @@ class Table:
     def to_arrow(self, rows: Sequence[Row]) -> bytes:
         """Rows as one Arrow IPC stream, the form in which a Perspective table takes them fastest and without loss."""
         arrays = []
-        for place, (field_, values) in enumerate(zip(self.schema, _transpose(rows, len(self.schema)), strict=True)):
-            convert = self.arrow(self.columns[place])[1] if place < len(self.columns) else None
-            if pa.types.is_timestamp(field_.type):
-                ticks_per_ms = self.second // 1000
-                values = [None if value is None else value // ticks_per_ms for value in values]
-            elif convert:
+        for (of, convert), values in zip(self._arrow, _transpose(rows, len(self._arrow)), strict=True):
+            if convert:
                 values = [None if value is None else convert(value) for value in values]
-            arrays.append(pa.array(values, field_.type))
+            arrays.append(array(values, of))
         return ipc_stream(arrays, self.schema)
+
+    @cached_property
+    def _arrow(self) -> list[tuple[pa.DataType, Callable[[Any], Any] | None]]:
+        """The Arrow type of each value of a row, and how the value becomes one of it where it is not so already."""
+        converts = [self.arrow(column)[1] for column in self.columns]
+        if self.has_tags:
+            converts.append(None)
+        types = self.schema.types
+        if self.precision != "ms":
+            converts = [
+                self.milliseconds if pa.types.is_timestamp(of) else convert
+                for of, convert in zip(types, converts, strict=True)
+            ]
+        return list(zip(types, converts, strict=True))
 
     def milliseconds(self, timestamp: int) -> int:
         """A timestamp of this table as epoch milliseconds."""

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from live import mirror as live_mirror
-from live.mirror import Mirror, step
+from live.mirror import Mirror, kept, step
 from tdengine.describing import Column
 from tdengine.settings import Settings
 from tdengine.table import Row, Table, same
@@ -62,6 +62,22 @@ def test_children_of_a_super_table_may_share_the_newest_timestamp() -> None:
     assert step(SUPER, 10, shown, polled, since=2) == [(2, 1.0, 7, "d1")]
 
 
+def test_rows_that_are_read_as_they_are_shown_are_the_ones_shown() -> None:
+    shown = [(1, 1.0), (2, NAN), (3, 1.0)]
+    read = [(4, 1.0), (3, 1.0), (2, float("nan")), (1, 1.0)]
+    rows = kept(read, shown)
+    assert rows[0] is read[0]
+    assert all(row is known for row, known in zip(rows[1:], reversed(shown), strict=True))
+
+
+some_rows = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1)), max_size=6)
+
+
+@given(read=some_rows, shown=some_rows)
+def test_whatever_is_shown_the_rows_are_those_that_are_read(read: list[Row], shown: list[Row]) -> None:
+    assert kept(read, shown) == read
+
+
 @dataclass
 class Database:
     """A table as TDengine keeps it, a row a timestamp, with a clock that the test moves."""
@@ -76,7 +92,7 @@ class Database:
 
 def read_from(database: Database, patch: pytest.MonkeyPatch) -> Any:
     """Let the feed read this database; it stands where a connection would."""
-    patch.setattr(live_mirror, "read_tdengine", lambda at, table, limit, since: at.newest(limit, since))
+    patch.setattr(live_mirror, "read_tdengine", lambda at, table, limit, since, shown: at.newest(limit, since))
     return database
 
 
@@ -110,6 +126,7 @@ changes = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 1200)), max_
 
 
 @settings(max_examples=400, deadline=None)
+@example(rounds=[([("ahead", 0)], False), ([("insert", 0), ("wait", 1001)], False)], limit=2)
 @given(rounds=st.lists(st.tuples(changes, st.booleans()), min_size=1, max_size=12), limit=st.integers(1, 12))
 def test_after_every_poll_the_ring_holds_the_newest_rows_of_the_table(
     rounds: list[tuple[list[tuple[str, int]], bool]], limit: int

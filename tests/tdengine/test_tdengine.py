@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import taosws
 
-from tdengine.arrow import ARROW_TYPES
+from tdengine.arrow import ARROW_TYPES, LETTERS, array
 from tdengine.connecting import pauses
 from tdengine.describing import Column
 from tdengine.errors import NO_TABLE, TDengineError, code, reason
@@ -107,6 +107,20 @@ def test_every_type_reaches_perspective_whole_and_null_as_null(type_: str) -> No
     (first, second) = pa.ipc.open_stream(shown.view().to_arrow()).read_all().column("select").to_pylist()
     assert second is None
     assert as_ms(first) == expected
+
+
+@pytest.mark.parametrize("of", LETTERS, ids=str)
+def test_numbers_with_and_without_null_become_what_arrow_makes_of_them(of: pa.DataType) -> None:
+    for values in ([], [0, 1, 127], [1, None, 3], [None]):
+        assert array(values, of).equals(pa.array(values, of))
+
+
+def test_numbers_that_are_none_or_too_large_become_what_arrow_makes_of_them() -> None:
+    single, nan = array([1e39, -1e39], pa.float32()), array([float("nan"), 0.5], pa.float64())
+    assert single.to_pylist() == [float("inf"), float("-inf")]
+    assert [str(value) for value in nan.to_pylist()] == ["nan", "0.5"]
+    with pytest.raises(pa.ArrowInvalid):
+        array([128], pa.int8())
 
 
 @pytest.mark.parametrize(("precision", "ticks"), [("ms", 1), ("us", 1000), ("ns", 1_000_000)])
