@@ -45,20 +45,17 @@ async def perspective_thread(live: Live, options: Sequence[str]) -> None:
     Raises TDengineError for what only the user can mend.
     """
     client = live.server.new_local_client()
-    table: perspective.Table = None
-    schema = b""
     async with aclosing(messages(options)) as feed:
         async for message, rows in feed:
-            if message["kind"] == "table" and (rows != schema or message["anew"]):
-                if table is not None:
-                    live.end_all("the table begins anew" if rows == schema else "the table has other columns now")
-                    table.delete()
-                table, schema = client.table(rows, name=live.name, limit=live.limit), rows
+            if message["kind"] == "table" and (rows != live.schema or message["anew"]):
+                if live.schema:
+                    live.end_all("the table begins anew" if rows == live.schema else "the table has other columns now")
+                    live.ring.delete()
+                live.keep(client.table(rows, name=live.name, limit=live.limit), rows)
             elif message["kind"] == "append" and rows:
-                table.update(rows)
+                live.ring.append(rows, message["rows_read"])
             elif message["kind"] == "replace":
-                # update() of a full ring leaves nothing of the old rows, and does not leak as replace() does.
-                table.update(rows) if message["rows"] == live.limit else table.replace(rows)
+                live.ring.replace(rows, message["rows"])
             live.follow(message, rows)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import perspective
 
+from live.ring import Ring
 from live.status import Status
 from live.viewers_engine import Contents, ViewersEngine
 from live.whole import OF_TABLE, OF_VIEW, WholeTable
@@ -40,6 +41,7 @@ class Live:
         self.server = perspective.Server()
         self.schema = b""
         self.rows = 0
+        self.ring: Ring
         self.status = Status(table=full)
         self.whole = WholeTable(self.server, name)
         self.engine = ViewersEngine(name, limit, self._contents, offenders, memory, seconds)
@@ -69,6 +71,10 @@ class Live:
             if waiting in self._awaiting:
                 self._awaiting.remove(waiting)
 
+    def keep(self, table: perspective.Table, schema: bytes) -> None:
+        """Have this be the table, of which `schema` is an Arrow stream without rows."""
+        self.ring = self.whole.ring = Ring(table, schema, self.limit)
+
     def end_all(self, reason: str) -> None:
         """Close the websockets of all who look at this table, so that they connect again."""
         for session in list(self.sessions):
@@ -88,9 +94,11 @@ class Live:
                 return
             self.schema = rows
         self.rows = message["rows"]
-        self.whole.changed()
         if kind != "append" or rows:
+            self.whole.changed()
             self.engine.follow(kind, rows, self.rows)
+            if kind != "table":
+                self.whole.tell(rows)
         if kind == "table":
             self.changed()
         else:

@@ -2,12 +2,14 @@
 
 Perspective's engine computes and encodes an update for each view anew, at half a millisecond each, and may crash on
 what a viewer asks of it. So all viewers of the whole table have one view of it, and what they ask about that, or about
-the table, is answered by what the engine has answered to the same question of ours; no byte of theirs reaches it.
+the table, is answered by what the engine has answered to the same question of ours; no byte of theirs reaches it. Of
+updates they are told by the very bytes that the table is told.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from live.ring import Ring
 from protocol.messages import encoded, head, tail
 
 OF_TABLE = {"get_features", "server_system_info", "table_schema", "table_size"}
@@ -18,20 +20,24 @@ OF_VIEW = {
 """The questions that are answered, by the names of their requests, where they ask for all there is."""
 
 VIEW = "the whole table"
-UPDATE = 2
-"""The number of the request for the view's updates."""
 
 
 class WholeTable:
-    """A table of a Perspective server, called `name`, and the one view of it."""
+    """A table of a Perspective server, called `name`, and the one view of it.
+
+    That is made to answer questions, and goes at the next update: an engine spends time on each view that it has then.
+    """
 
     def __init__(self, server: Any, name: str) -> None:
         self.server = server
         self.name = name
+        self.ring: Ring | None = None
+        """The table, which is brought up to date before it is asked."""
         self.users = 0
         self.followers: dict[object, Callable[[bytes, bytes], None]] = {}
         """Those that want updates: called with an update that tells its rows, and one that does not."""
         self._session: Any = None
+        self._viewed = False
         self._heard: list[bytes] = []
         self._known: dict[str, bytes] = {}
 
@@ -39,22 +45,27 @@ class WholeTable:
         """What an answer to a request of this name ends with; the table's or the view's, as it is now."""
         if name not in self._known:
             entity = self._entity(name)
+            if entity == VIEW:
+                self._view()
             self._known[name] = self._ask(entity, **{name: {}})[len(head(1, entity)) :]
         return self._known[name]
 
     def changed(self) -> None:
         """The table has other rows now, or there is another table."""
         self._known.clear()
+        self._end()
+
+    def tell(self, rows: bytes) -> None:
+        """The table has just been told these rows: they are everybody's update, as they are."""
+        if self.followers:
+            told, happened = tail("view_on_update", delta=rows), tail("view_on_update")
+            for follow in list(self.followers.values()):
+                follow(told, happened)
 
     def use(self) -> bool:
-        """Begin to use the view, which is made for the first user; False where there is no table to view."""
-        if not self.users:
-            made = {"view_id": VIEW}
-            if self._ask(self.name, table_make_view=made) != head(1, self.name) + tail("table_make_view", **made):
-                self._end()
-                return False
-            # Of the only mode there is, 0, in which an update tells its rows.
-            self._session.handle_request(encoded(msg_id=UPDATE, entity_id=VIEW, view_on_update={"mode": 0}))
+        """Begin to use the view; False where there is no table to view."""
+        if not self.users and not self._view():
+            return False
         self.users += 1
         return True
 
@@ -64,6 +75,14 @@ class WholeTable:
         if not self.users:
             self._end()
 
+    def _view(self) -> bool:
+        """Have the view, if there is a table."""
+        made = {"view_id": VIEW}
+        if not self._viewed:
+            answer = self._ask(self.name, table_make_view=made)
+            self._viewed = answer == head(1, self.name) + tail("table_make_view", **made)
+        return self._viewed
+
     def _entity(self, name: str) -> str:
         if name in OF_VIEW:
             return VIEW
@@ -71,22 +90,16 @@ class WholeTable:
 
     def _ask(self, entity: str, **request: Any) -> bytes:
         if self._session is None:
-            self._session = self.server.new_session(self._hear)
+            self._session = self.server.new_session(self._heard.append)
+        if self.ring is not None:
+            self.ring.flush()
         self._heard.clear()
         self._session.handle_request(encoded(msg_id=1, entity_id=entity, **request))
         return self._heard[-1]
 
-    def _hear(self, message: bytes) -> None:
-        """An answer of the engine's: an update is everybody's, anything else that of the question being asked."""
-        update = head(UPDATE, VIEW)
-        if message.startswith(update):
-            told, happened = message[len(update) :], tail("view_on_update")
-            for follow in list(self.followers.values()):
-                follow(told, happened)
-        else:
-            self._heard.append(message)
-
     def _end(self) -> None:
+        """Delete the view."""
         self._known = {name: known for name, known in self._known.items() if name not in OF_VIEW}
-        self._session.close()
-        self._session = None
+        if self._session is not None:
+            self._session.close()
+        self._session, self._viewed = None, False

@@ -56,6 +56,7 @@ _MESSAGES = {
     "Arrow": "1 arrow bytes",
     "Hosted": "1 entity_id string, 2 index string, 3 limit uint32",
     "AllHosted": "1 table_infos Hosted*",
+    "Update": "1 delta bytes",
     "Port": "1 port_id uint32",
     "Made": "1 view_id string",
     "Dimensions": "1 num_table_rows uint32, 2 num_table_columns uint32, 3 num_view_rows uint32,"
@@ -63,7 +64,7 @@ _MESSAGES = {
     "Response": "1 msg_id uint32, 2 entity_id string, 4 get_hosted_tables AllHosted,"
     " 5 table_make_port Port, 6 table_make_view Made,"
     " 11 view_delete Empty, 12 view_dimensions Dimensions, 16 view_to_arrow Arrow, 18 view_collapse Empty,"
-    " 19 view_expand Empty, 21 view_on_update Empty, 22 view_remove_on_update Empty, 23 view_set_depth Empty,"
+    " 19 view_expand Empty, 21 view_on_update Update, 22 view_remove_on_update Empty, 23 view_set_depth Empty,"
     " 30 table_remove_delete Empty, 34 view_on_delete Empty, 35 view_remove_delete Empty,"
     " 37 remove_hosted_tables_update Empty, 50 server_error ServerError",
 }

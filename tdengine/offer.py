@@ -1,6 +1,7 @@
 """Which tables viewers may look at: those of the databases that the server was told of."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ AGAIN_SECONDS = 1.0
 """How long it is known that no list can be had."""
 
 AT_ONCE_SECONDS = 0.05
-"""How long a newer list is waited for by who can do with the old one."""
+OLD_SECONDS = 10.0
+"""Who can do with the list that there is waits so long for a newer one where it is older than this, else not at all."""
 
 MOST_SEARCHES = 20
 """Searches that may wait; they are made one at a time."""
@@ -46,6 +48,7 @@ class Offer:
         self.changed: Callable[[], None] = lambda: None
         """Called where other tables are listed than before."""
         self._until = -1.0
+        self._listed = -math.inf
         self._error: TDengineError | None = None
         self._listing: asyncio.Task[None] | None = None
         self._searching = 0
@@ -61,11 +64,14 @@ class Offer:
             raise self._error
 
     async def list_at_once(self) -> None:
-        """The same for who would rather have the old list than wait."""
-        try:
-            await asyncio.wait_for(self.list(), AT_ONCE_SECONDS)
-        except (TimeoutError, TDengineError):
+        """See to a newer list, for who would rather have the old one than wait."""
+        now = self.clock()
+        if now < self._until or self._listing is not None:
             return
+        old = self._error is None and now - self._listed > OLD_SECONDS
+        self._listing = asyncio.get_running_loop().create_task(self._list())
+        if old:
+            await asyncio.wait([self._listing], timeout=AT_ONCE_SECONDS)
 
     async def matching(self, text: str) -> Sequence[Listed]:
         """The tables whose names have this in them. Raises TDengineError."""
@@ -105,7 +111,7 @@ class Offer:
             return
         finally:
             self._listing = None
-        self._error, self._until = None, self.clock() + KEPT_SECONDS
+        self._error, self._listed, self._until = None, self.clock(), self.clock() + KEPT_SECONDS
         tables = {each.full_name: each for each in self._of(answer)}
         if ALL in self.named:
             self.databases = tuple(answer["databases"])

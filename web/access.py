@@ -207,6 +207,8 @@ class Guarded(tornado.web.RequestHandler):
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what went wrong, without the address that was asked for: a token may be in it."""
+        if isinstance(value, asyncio.CancelledError):
+            return  # the server stops
         if isinstance(value, tornado.web.HTTPError):
             log.debug("%d %s: %s", value.status_code, self.request.path, value)
         else:

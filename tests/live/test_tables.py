@@ -68,9 +68,9 @@ class Server:
             if listed.full_name in self.broken:
                 raise TDengineError("only the user can mend this")
             if listed.full_name not in self.silent:
-                table = live.server.new_local_client().table(rows(), name=live.name, limit=10)
+                live.keep(live.server.new_local_client().table(rows(), name=live.name, limit=10), rows())
                 live.follow({**TOLD, "kind": "table"}, rows())
-                table.update(rows(7))
+                live.ring.append(rows(7), 1)
                 live.follow({**TOLD, "kind": "append", "rows": 1}, rows(7))
             await asyncio.Event().wait()
         finally:
@@ -140,7 +140,9 @@ def test_nothing_is_listed_until_it_is_known_what_there_is() -> None:
         server = Server()
         server.away = True
         assert await names(*server.visitor()) == []
-        server.away, server.now = False, 10.0
+        server.away, server.now = False, 20.0
+        assert await names(*server.visitor()) == []
+        await until(lambda: server.tables.hosted)
         assert (await names(*server.visitor()))[:2] == ["first", "d.t0"]
         await server.tables.close()
 
@@ -151,7 +153,7 @@ def test_who_wants_to_know_is_told_of_new_tables() -> None:
     async def test(server: Server) -> None:
         visit, heard = server.visitor()
         await ask(visit, heard, request(4, b"\x08\x01", "", 1))
-        server.now += 10
+        server.now += 11
         server.listed.append(Listed("d", "new"))
         await names(*server.visitor())
         assert b"d.new" in heard.all()[-1]
@@ -307,6 +309,21 @@ def test_where_tdengine_is_away_what_is_known_goes_on() -> None:
         assert "d.t1" in await names(*visit)
         assert await look(*visit, "d.t1") == ""
         assert await look(*visit, "d.beyond") == "TDengine is away"
+
+    run(test)
+
+
+def test_whoever_asks_waits_for_a_list_that_is_old_and_for_no_other() -> None:
+    async def test(server: Server) -> None:
+        visit = server.visitor()
+        await names(*visit)
+        server.listed.append(Listed("d", "new"))
+        server.now += 5
+        assert "d.new" not in await names(*visit)
+        await until(lambda: "d.new" in server.tables.hosted)
+        server.listed.append(Listed("d", "newer"))
+        server.now += 11
+        assert "d.newer" in await names(*visit)
 
     run(test)
 
