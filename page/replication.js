@@ -15,7 +15,7 @@ export async function tableName(client) {
 
 /** A table's columns in their order, [[name, type], ...]. */
 export async function columnsOf(table) {
-  const [names, schema] = [await table.columns(), await table.schema()];
+  const [names, schema] = await Promise.all([table.columns(), table.schema()]);
   return names.map((name) => [name, schema[name]]);
 }
 
