@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 from protocol.messages import Malformed, Refused
 from protocol.viewer import Viewer as Visitor
@@ -29,6 +31,13 @@ NOT_OFFERED = "there is no database {!r} here, or it is not offered"
 
 LEAST_SECONDS = 0.0005
 """What every request counts for at least: no more than 200 a second come through for long."""
+
+
+def head_of_frame(size: int) -> bytes:
+    """How a websocket's frame begins that is a whole binary message of so many bytes, as a server sends it."""
+    if size < 126:
+        return bytes((0x82, size))
+    return struct.pack("!BBH", 0x82, 126, size) if size < 2**16 else struct.pack("!BBQ", 0x82, 127, size)
 
 
 class Session(Protocol):
@@ -128,21 +137,40 @@ class Viewer(Guarded, WebSocketHandler):
             except TimeoutError:
                 self.drop()
 
-    def answer(self, message: bytes) -> None:
-        """Send, if the viewer is still there."""
-        with suppress(WebSocketClosedError):
-            self.write_message(message, binary=True)
+    def answer(self, *parts: bytes) -> None:
+        """Send a message, which comes in parts, if the viewer is still there.
 
-    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
-        """Send, unless the viewer has too much to read already: then its connection is cut."""
+        What is the same for all viewers is not copied for each: the parts go to the system as they are, at once where
+        nothing waits before them. What it does not take waits, unless that is too much already: then the connection
+        is cut.
+        """
+        connection = self.ws_connection
+        if connection is None or connection.is_closing():
+            return
         if self.waiting > self.largest + MAX_WAITING_BYTES:
             self.drop()
-        size = len(message)
-        future: asyncio.Future[None] = super().write_message(message, binary)
-        self.waiting += size
+            return
+        assert isinstance(connection, WebSocketProtocol13)
+        size = sum(map(len, parts))
         self.largest = max(self.largest, size)
-        future.add_done_callback(lambda done: self.sent(done, size))
-        return future
+        frame = (head_of_frame(size), *parts)
+        gone = 0
+        if not connection.stream.writing():
+            try:
+                gone = connection.stream.socket.sendmsg(frame)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                connection.stream.close(error)
+                return
+        if gone < size + len(frame[0]):
+            self.wait(connection.stream, b"".join(frame)[gone:])
+
+    def wait(self, stream: IOStream, rest: bytes) -> None:
+        """Send the rest of a message as the viewer reads what is before it."""
+        self.waiting += len(rest)
+        with suppress(StreamClosedError):
+            stream.write(rest).add_done_callback(lambda done: self.sent(done, len(rest)))
 
     def sent(self, done: "asyncio.Future[None]", size: int) -> None:
         """So much has gone out, or never will, because the viewer has gone."""
