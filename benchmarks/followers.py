@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ UPDATES, ROWS = 2, 3
 
 ANSWERS = 2
 """What a viewer is told before the first update: a view is there, and its rows."""
+
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+"""As browsers do."""
 
 CLOSE, PING = 8, 9
 PONG = b"\x8a\x80" + bytes(4)
@@ -110,7 +114,7 @@ class Follower(asyncio.BufferedProtocol):
             request(21, b"\x08\x00", self.name, UPDATES),
             request(16, b"", self.name, ROWS),
         ]
-        transport.write(handshake(self.port) + b"".join(map(masked, asked)))
+        transport.write(handshake(self.port, "/websocket", OFFER) + b"".join(map(masked, asked)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():
@@ -153,11 +157,11 @@ class Follower(asyncio.BufferedProtocol):
         if len(head) < 2 or len(head) < (need := {126: 4, 127: 10}.get(head[1], 2)):
             return
         self._left = head[1] if need == 2 else struct.unpack("!H" if need == 4 else "!Q", head[2:])[0]
-        self._kind, self._head = head[0] & 15, b""
+        kind, self._deflated, self._head = head[0] & 15, head[0] & 64, b""
         self._message.clear()
-        if self._kind == PING:
+        if kind == PING:
             self.transport.write(PONG)
-        elif self._kind == CLOSE:
+        elif kind == CLOSE:
             self.transport.close()
 
     def _read(self) -> None:
@@ -165,7 +169,11 @@ class Follower(asyncio.BufferedProtocol):
         self.seen.updates += 1
         self._came += 1
         self.seen.viewers += self._came == ANSWERS + 1
+        if not self.looks:
+            return
         message = bytes(self._message)
+        if self._deflated:
+            message = zlib.decompressobj(-zlib.MAX_WBITS).decompress(message + b"\0\0\xff\xff")
         if is_about(message, UPDATES) and (arrow := payload(message, 21, 1)):
             now = time.time() * 1000
             times = pa.ipc.open_stream(io.BytesIO(arrow)).read_all()["timestamp"].cast(pa.int64()).to_pylist()

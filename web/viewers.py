@@ -6,16 +6,17 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-from protocol.messages import Malformed, Refused
+from protocol.messages import Malformed, Refused, Shared
 from protocol.viewer import Viewer as Visitor
 from tdengine.errors import TDengineError
 from tdengine.offer import Offer
 from web.access import READ_SECONDS, Guarded
+from web.deflating import DEFLATED, agree, stored
 from web.gate import MAX_MESSAGE_BYTES, MAX_NAME, Requests, describable, pushed_down, without_expressions
 
 log = logging.getLogger("perspective_server")
@@ -29,15 +30,18 @@ AHEAD_SECONDS = 0.5
 
 NOT_OFFERED = "there is no database {!r} here, or it is not offered"
 
+WHOLE = 0x82
+"""The first byte of a websocket's frame that is a whole binary message."""
+
 LEAST_SECONDS = 0.0005
 """What every request counts for at least: no more than 200 a second come through for long."""
 
 
-def head_of_frame(size: int) -> bytes:
-    """How a websocket's frame begins that is a whole binary message of so many bytes, as a server sends it."""
+def head_of_frame(first: int, size: int) -> bytes:
+    """How a frame of this first byte and so many bytes begins, as a server sends it."""
     if size < 126:
-        return bytes((0x82, size))
-    return struct.pack("!BBH", 0x82, 126, size) if size < 2**16 else struct.pack("!BBQ", 0x82, 127, size)
+        return bytes((first, size))
+    return struct.pack("!BBH", first, 126, size) if size < 2**16 else struct.pack("!BBQ", first, 127, size)
 
 
 class Session(Protocol):
@@ -81,6 +85,7 @@ class Viewer(Guarded, WebSocketHandler):
         self.max_viewers = max_viewers
         self.requests = requests
         self.address = self.request.remote_ip or ""
+        self.deflates = agree(self.request.headers)
         self.waiting = 0
         self.largest = 0
         self.read = asyncio.Event()
@@ -91,6 +96,10 @@ class Viewer(Guarded, WebSocketHandler):
     def max_message_size(self) -> int:
         """How long a viewer's message may be: the websocket of one that sends a longer one is closed."""
         return MAX_MESSAGE_BYTES
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Whether messages may be deflated, a viewer's own, too."""
+        return {} if self.deflates else None
 
     def check_origin(self, origin: str) -> bool:
         """Whether a page of that origin may connect. What is no browser sends none."""
@@ -151,9 +160,13 @@ class Viewer(Guarded, WebSocketHandler):
             self.drop()
             return
         assert isinstance(connection, WebSocketProtocol13)
+        first = WHOLE
+        if self.deflates and isinstance(parts[-1], Shared) and parts[-1].deflated is not None:
+            first |= DEFLATED
+            parts = (stored(b"".join(parts[:-1])), parts[-1].deflated)
         size = sum(map(len, parts))
         self.largest = max(self.largest, size)
-        frame = (head_of_frame(size), *parts)
+        frame = (head_of_frame(first, size), *parts)
         gone = 0
         if not connection.stream.writing():
             try:
