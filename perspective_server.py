@@ -29,7 +29,7 @@ from web import addresses, assets
 from web.access import Access, NotFound
 from web.dashboards import DashboardsHandler
 from web.export import ExportHandler
-from web.listening import listen
+from web.listening import listen, make_room
 from web.metrics import MetricsHandler
 from web.origins import origin
 from web.status import StatusHandler
@@ -121,7 +121,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--no-token", action="store_true", help="let everybody in, also beyond loopback")
     parser.add_argument("--max-tables", type=positive, default=8, help="tables that are shown live at a time (8)")
-    parser.add_argument("--max-viewers", type=positive, default=500, help="viewers at a time (500)")
+    parser.add_argument("--max-viewers", type=positive, default=2000, help="viewers at a time (2000)")
     parser.add_argument(
         "--history-workers", type=positive, default=2, help="processes that answer questions about history (2)"
     )
@@ -160,6 +160,7 @@ async def main(options: argparse.Namespace) -> None:
     pool = HistoryPool(options.history_workers, options.history_timeout, taos_options(options), offenders)
     tables = make_tables(options, Offer(options.databases, pool.look_up), offenders)
     app = make_app(tables, pool, options, access)
+    make_room(options.max_viewers)
     try:
         listener = listen(app, options.port, options.address)
     except OSError as error:

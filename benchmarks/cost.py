@@ -1,6 +1,7 @@
 """What serving costs, in CPU time of all of a server's processes: a tick, a viewer, and how both grow."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,7 +15,7 @@ from benchmarks.processes import (
     TICK,
     connect,
     cpu_shares,
-    keep_to_one_core,
+    keep_to,
     running,
     served,
     sql,
@@ -35,14 +36,15 @@ Load = list["subprocess.Popen[str]"]
 
 @contextmanager
 def load(port: int, count: int, pivot: bool = False) -> Iterator[Load]:
-    """So many viewers of a server, in processes of up to 100 each."""
+    """So many viewers of a server: of those with a pivot up to 100 in a process, of others all."""
     with ExitStack() as stack:
         processes = []
-        for first in range(0, count, 100):
-            options = ["--viewers", str(min(100, count - first)), *(["--pivot"] if pivot else [])]
+        most = 100 if pivot else count
+        for first in range(0, count, most):
+            options = ["--viewers", str(min(most, count - first)), *(["--pivot"] if pivot else [])]
             command = ["benchmarks/load.py", f"ws://127.0.0.1:{port}/websocket", *options]
             processes.append(stack.enter_context(running(*command, stdin=True)))
-        until(lambda: all(ask(each)["updates"] > 0 for each in processes), 60)
+        until(lambda: sum(ask(each)["viewers"] for each in processes) == count, 60)
         yield processes
 
 
@@ -94,8 +96,8 @@ def tick(note: Note, quick: bool) -> None:
 
 
 def viewers(note: Note, quick: bool) -> None:
-    """How many viewers a server on one core serves before their rows are old; others have the other cores."""
-    ladders = ((100, 200), (400,)) if quick else ((50, 100, 150, 200, 300, 400), (100, 200, 400))
+    """How many viewers a server on one core serves before their rows are old; viewers have the other cores."""
+    ladders = ((100, 200), (2000,)) if quick else ((50, 100, 150, 200, 300, 400), (100, 400, 2000))
     seconds, repeats = (1.0, 3) if quick else (5, 4)
     served_by_one = []
     for document, ladder in zip((True, False), ladders, strict=True):
@@ -113,15 +115,19 @@ def viewers(note: Note, quick: bool) -> None:
 
 
 def crowd(count: int, document: bool, seconds: float, repeats: int) -> tuple[list[float], list[float]]:
-    """With so many viewers of a server on one core: the cores that it takes, and the p99 of its rows' age in ms."""
+    """With so many viewers of a server on one core: the part that it takes, and the p99 of its rows' age in ms."""
+    options = [] if document else ["--max-viewers", str(count)]
     with (
         database() as at,
         running("producer.py", *taos_options(at)),
-        served(at, document=document) as (port, pid),
+        served(at, *options, document=document) as (port, pid),
         load(port, count - 1, pivot=document) as others,
         load(port, 1) as looking,
     ):
-        keep_to_one_core(pid)
+        cores = sorted(os.sched_getaffinity(0))
+        keep_to(pid, cores[:1])
+        for each in (*others, *looking):
+            keep_to(each.pid, cores[1:] or cores)
         cpu_shares([pid], 0.5 if seconds < 5 else 2)
         shares, ages = [], []
         for _ in range(repeats):

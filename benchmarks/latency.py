@@ -116,15 +116,15 @@ def freshness(note: Note, quick: bool) -> None:
 def drawn(note: Note, quick: bool) -> None:
     """The age of a row when Chromium has drawn it, in the page's Rows view and in its pivot, the Grid."""
     seconds, repeats = (1, 3) if quick else (5, 4)
-    views = {"6": "rows"} if quick else {"6": "rows", "1": "pivot"}
+    views = {"Rows": "rows"} if quick else {"Rows": "rows", "Grid": "pivot"}
     with chromium() as browser:
         for interval in INTERVALS:
             with steady(interval) as port:
-                for key, name in views.items():
+                for view, name in views.items():
                     watched = Watched(browser)
                     watched.page.goto(f"http://127.0.0.1:{port}")
                     watched.drawn()
-                    watched.page.keyboard.press(key)
+                    watched.page.click(f"nav [value={view}]")
                     watched.page.wait_for_timeout(500)
                     watched.drawn()
                     watched.until(AGES)

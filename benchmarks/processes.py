@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,16 +115,15 @@ def tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in tree(int(child)))]
 
 
-def keep_to_one_core(pid: int) -> None:
-    """Let a process and its descendants run on one core only, of a machine that may have more.
+def keep_to(pid: int, cores: Iterable[int]) -> None:
+    """Let a process and its descendants run on these cores only, of a machine that may have more.
 
     Only once they run: where a server of the document's way had one core from its start, its update() came to a stand
     while there were several pivots to keep (perspective-python 5.6.1). Why is not known.
     """
-    core = {min(os.sched_getaffinity(0))}
     for each in tree(pid):
         for thread in Path(f"/proc/{each}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), core)
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -189,7 +189,7 @@ class Session:
         elif name in LEVELS:
             self.viewer.answer(begin + tail(name))
         elif name in OF_VIEW and says_nothing(body):
-            self.viewer.answer(begin + self.live.whole.answer(name))
+            self.viewer.answer(begin, self.live.whole.answer(name))
         else:
             return await self._of_twin(message, alias)
         return 0.0
@@ -204,7 +204,7 @@ class Session:
 
     def _follow(self, number: int, begin: bytes, rows: bool) -> None:
         def follow(told: bytes, happened: bytes) -> None:
-            self.viewer.answer(begin + (told if rows else happened))
+            self.viewer.answer(begin, told if rows else happened)
 
         self.live.whole.followers[self, number] = follow
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from live.ring import Ring
-from protocol.messages import encoded, head, tail
+from protocol.messages import Shared, encoded, head, tail
 
 OF_TABLE = {"get_features", "server_system_info", "table_schema", "table_size"}
 OF_VIEW = {
@@ -39,7 +39,7 @@ class WholeTable:
         self._session: Any = None
         self._viewed = False
         self._heard: list[bytes] = []
-        self._known: dict[str, bytes] = {}
+        self._known: dict[str, Shared] = {}
 
     def answer(self, name: str) -> bytes:
         """What an answer to a request of this name ends with; the table's or the view's, as it is now."""
@@ -47,7 +47,7 @@ class WholeTable:
             entity = self._entity(name)
             if entity == VIEW:
                 self._view()
-            self._known[name] = self._ask(entity, **{name: {}})[len(head(1, entity)) :]
+            self._known[name] = Shared(self._ask(entity, **{name: {}})[len(head(1, entity)) :])
         return self._known[name]
 
     def changed(self) -> None:
@@ -58,7 +58,7 @@ class WholeTable:
     def tell(self, rows: bytes) -> None:
         """The table has just been told these rows: they are everybody's update, as they are."""
         if self.followers:
-            told, happened = tail("view_on_update", delta=rows), tail("view_on_update")
+            told, happened = Shared(tail("view_on_update", delta=rows)), tail("view_on_update")
             for follow in list(self.followers.values()):
                 follow(told, happened)
 

@@ -17,8 +17,8 @@ class Viewer(Protocol):
 
     address: str
 
-    def answer(self, message: bytes) -> None:
-        """Send an answer, unless the viewer has gone."""
+    def answer(self, *parts: bytes) -> None:
+        """Send an answer, of these parts, unless the viewer has gone."""
 
     async def reads(self) -> None:
         """Wait until most of what was sent is read, or the viewer has gone."""
@@ -32,7 +32,7 @@ class Nobody:
 
     address = ""
 
-    def answer(self, message: bytes) -> None:
+    def answer(self, *parts: bytes) -> None:
         """There is nobody to send it to."""
 
     async def reads(self) -> None:

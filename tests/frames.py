@@ -44,12 +44,18 @@ def filter_by(column: str, op: str, *values: bytes) -> bytes:
     return delimited(4, content + b"".join(delimited(3, value) for value in values))
 
 
-def handshake(port: int, path: str = "/websocket") -> bytes:
+def handshake(port: int, path: str = "/websocket", *headers: str) -> bytes:
     """The request for a websocket."""
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: localhost:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        *headers,
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
 
 def masked(message: bytes) -> bytes:

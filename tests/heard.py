@@ -11,8 +11,8 @@ class Heard:
         self.answers: asyncio.Queue[bytes] = asyncio.Queue()
         self.ends: list[tuple[int, str]] = []
 
-    def answer(self, message: bytes) -> None:
-        self.answers.put_nowait(message)
+    def answer(self, *parts: bytes) -> None:
+        self.answers.put_nowait(b"".join(parts))
 
     async def reads(self) -> None:
         pass

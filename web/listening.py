@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import tornado.web
 from tornado.httpserver import HTTPServer
@@ -31,6 +32,9 @@ MAX_BODY_BYTES = 2**16
 RESERVE = 32
 """Descriptors that no connection gets, but no more than half of all: each child process takes two or three, one that is
 just begun seven more, and files are read now and then."""
+
+DESCRIPTORS = 2
+"""A viewer has one for the websocket, and for a while another for files, or for history."""
 
 MAX_AT_ONCE = 128
 """Connections that are accepted in one go: as many as the system lets wait."""
@@ -58,6 +62,21 @@ def descriptors() -> int:
     """How many file descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
+def make_room(viewers: int) -> None:
+    """Have descriptors for so many viewers, as far as the system lets a process have them; say so where it does not."""
+    wanted = DESCRIPTORS * viewers + RESERVE
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors() < wanted:
+        with suppress(ValueError, OSError):  # macOS has a bound besides the one that it tells
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if (limit := descriptors()) < viewers + RESERVE:
+        log.warning(
+            "ulimit -n is %d, enough for %d viewers: raise it for the %d of --max-viewers",
+            *(limit, limit - min(RESERVE, limit // 2), viewers),
+        )
 
 
 class Listener:

@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, Protocol
 
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-from protocol.messages import Malformed, Refused
+from protocol.messages import Malformed, Refused, Shared
 from protocol.viewer import Viewer as Visitor
 from tdengine.errors import TDengineError
 from tdengine.offer import Offer
 from web.access import READ_SECONDS, Guarded
+from web.deflating import DEFLATED, agree, stored
 from web.gate import MAX_MESSAGE_BYTES, MAX_NAME, Requests, describable, pushed_down, without_expressions
 
 log = logging.getLogger("perspective_server")
@@ -27,8 +30,18 @@ AHEAD_SECONDS = 0.5
 
 NOT_OFFERED = "there is no database {!r} here, or it is not offered"
 
+WHOLE = 0x82
+"""The first byte of a websocket's frame that is a whole binary message."""
+
 LEAST_SECONDS = 0.0005
 """What every request counts for at least: no more than 200 a second come through for long."""
+
+
+def head_of_frame(first: int, size: int) -> bytes:
+    """How a frame of this first byte and so many bytes begins, as a server sends it."""
+    if size < 126:
+        return bytes((first, size))
+    return struct.pack("!BBH", first, 126, size) if size < 2**16 else struct.pack("!BBQ", first, 127, size)
 
 
 class Session(Protocol):
@@ -72,6 +85,7 @@ class Viewer(Guarded, WebSocketHandler):
         self.max_viewers = max_viewers
         self.requests = requests
         self.address = self.request.remote_ip or ""
+        self.deflates = agree(self.request.headers)
         self.waiting = 0
         self.largest = 0
         self.read = asyncio.Event()
@@ -82,6 +96,10 @@ class Viewer(Guarded, WebSocketHandler):
     def max_message_size(self) -> int:
         """How long a viewer's message may be: the websocket of one that sends a longer one is closed."""
         return MAX_MESSAGE_BYTES
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Whether messages may be deflated, a viewer's own, too."""
+        return {} if self.deflates else None
 
     def check_origin(self, origin: str) -> bool:
         """Whether a page of that origin may connect. What is no browser sends none."""
@@ -128,21 +146,44 @@ class Viewer(Guarded, WebSocketHandler):
             except TimeoutError:
                 self.drop()
 
-    def answer(self, message: bytes) -> None:
-        """Send, if the viewer is still there."""
-        with suppress(WebSocketClosedError):
-            self.write_message(message, binary=True)
+    def answer(self, *parts: bytes) -> None:
+        """Send a message, which comes in parts, if the viewer is still there.
 
-    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
-        """Send, unless the viewer has too much to read already: then its connection is cut."""
+        What is the same for all viewers is not copied for each: the parts go to the system as they are, at once where
+        nothing waits before them. What it does not take waits, unless that is too much already: then the connection
+        is cut.
+        """
+        connection = self.ws_connection
+        if connection is None or connection.is_closing():
+            return
         if self.waiting > self.largest + MAX_WAITING_BYTES:
             self.drop()
-        size = len(message)
-        future: asyncio.Future[None] = super().write_message(message, binary)
-        self.waiting += size
+            return
+        assert isinstance(connection, WebSocketProtocol13)
+        first = WHOLE
+        if self.deflates and isinstance(parts[-1], Shared) and parts[-1].deflated is not None:
+            first |= DEFLATED
+            parts = (stored(b"".join(parts[:-1])), parts[-1].deflated)
+        size = sum(map(len, parts))
         self.largest = max(self.largest, size)
-        future.add_done_callback(lambda done: self.sent(done, size))
-        return future
+        frame = (head_of_frame(first, size), *parts)
+        gone = 0
+        if not connection.stream.writing():
+            try:
+                gone = connection.stream.socket.sendmsg(frame)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                connection.stream.close(error)
+                return
+        if gone < size + len(frame[0]):
+            self.wait(connection.stream, b"".join(frame)[gone:])
+
+    def wait(self, stream: IOStream, rest: bytes) -> None:
+        """Send the rest of a message as the viewer reads what is before it."""
+        self.waiting += len(rest)
+        with suppress(StreamClosedError):
+            stream.write(rest).add_done_callback(lambda done: self.sent(done, len(rest)))
 
     def sent(self, done: "asyncio.Future[None]", size: int) -> None:
         """So much has gone out, or never will, because the viewer has gone."""

@@ -228,6 +228,35 @@ def test_that_there_is_no_room_is_said_again_when_there_was_some_and_not_too_oft
     asyncio.run(test())
 
 
+@pytest.mark.parametrize(
+    ("soft", "hard", "viewers", "after", "told"),
+    [
+        (1024, 2**20, 2000, 4032, ""),
+        (1024, resource.RLIM_INFINITY, 2000, 4032, ""),
+        (2**16, 2**20, 2000, 2**16, ""),
+        (1024, 3000, 2000, 3000, ""),
+        (1024, 1024, 2000, 1024, "ulimit -n is 1024, enough for 992 viewers: raise it for the 2000 of --max-viewers"),
+        (256, 1024, 2000, 1024, "ulimit -n is 1024, enough for 992 viewers: raise it for the 2000 of --max-viewers"),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 2000, resource.RLIM_INFINITY, ""),
+    ],
+)
+def test_descriptors_are_had_for_all_viewers_or_it_is_said_for_how_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    soft: int,
+    hard: int,
+    viewers: int,
+    after: int,
+    told: str,
+) -> None:
+    limits = [(soft, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, asked: limits.append(asked))
+    listening.make_room(viewers)
+    assert limits[-1] == (after, hard)
+    assert caplog.messages == [told] * bool(told)
+
+
 class Exhausted(socket.socket):
     """A listening socket that nothing can be accepted from until there are descriptors again."""
 
