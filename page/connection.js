@@ -30,7 +30,8 @@ export async function connect(path, tap = {}) {
   problem = "the connection is lost";
   // What perspective.websocket() would make, but that it keeps the socket, and whether it is lost, to itself.
   const { Client } = customElements.get("perspective-viewer").__wasm_module__;
-  const send = (bytes) => tap.sent?.(bytes) !== false && socket.send(bytes);
+  const open = () => socket.readyState === WebSocket.OPEN; // or the browser logs an error
+  const send = (bytes) => tap.sent?.(bytes) !== false && open() && socket.send(bytes);
   const client = new Client(
     async (bytes) => send(bytes.slice()),
     async () => socket.close(),
@@ -68,7 +69,7 @@ export async function stayConnected(wanted, subscribe, replicate, refused) {
       wait = 125;
       await lost;
     } catch (error) {
-      if (there) refused(error);
+      if (there && path === wanted()) refused(error);
       connection.drop();
       const lost = connection.heard === null ? Math.min(connection.lost, performance.now()) : performance.now();
       Object.assign(connection, { heard: null, lost, problem: error.message, drop() {} });

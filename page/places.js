@@ -124,7 +124,7 @@ export async function browse(viewer, starting) {
 
   async function openLive(to, begin, turn) {
     await want(to && fullName(to));
-    if (!server.known) await askStatus();
+    while (turn === turns && !server.known) await askStatus().catch(() => sleep(100));
     if (turn !== turns) return;
     await load(await starting);
     if (turn !== turns) return;

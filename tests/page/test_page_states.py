@@ -207,7 +207,7 @@ def test_a_page_opened_from_disk_finds_the_server_when_it_starts(
     page.page.wait_for_url(f"http://localhost:{port}/", timeout=10_000)
 
 
-@pytest.mark.parametrize("file", ["perspective.js", "messages.js"])
+@pytest.mark.parametrize("file", ["viewer.js", "messages.js"])
 def test_the_page_begins_anew_where_the_server_goes_away_before_it_has_sent_all_files(
     page: Watched, start: Start, taos_port: int, file: str
 ) -> None:
