@@ -68,5 +68,5 @@ function draw() {
 /** Keep the head line true. */
 export function watch() {
   watchStatus(draw);
-  setInterval(draw, 250);
+  setInterval(() => document.hidden || draw(), 250);
 }

@@ -281,6 +281,6 @@ export async function browse(viewer, starting) {
   mode.addEventListener("click", ({ target }) => target.value && enter(target.value));
   addEventListener("hashchange", start);
   for (const each of mode.children) each.disabled = false;
-  setInterval(() => bar.tell(stale ? null : (connection?.asking ?? null), stale || told || said), 100);
+  setInterval(() => document.hidden || bar.tell(stale ? null : (connection?.asking ?? null), stale || told || said), 100);
   return start();
 }
