@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.cost import ask, load
+from benchmarks.drawn_ages import NOTE_AGES
 from benchmarks.figures import Note
 from benchmarks.processes import running, served, status, taos_options, until
 from benchmarks.target import database
@@ -21,33 +22,24 @@ from viewers import Watched, chromium
 
 INTERVALS = (250, 50)
 
-AGES = r"""
+AGES = (
+    """
     const grid = document.querySelector("perspective-viewer-datagrid").shadowRoot;
-    const clock = /^(\d\d):(\d\d):(\d\d)\.(\d{3})$/;
     const inDay = (time) => (time - new Date(time).getTimezoneOffset() * 60000) % 86400000;
-    let newest = null;
-    window.ages = [];
-    const look = () => {
-        const times = [...grid.querySelectorAll("td")].map((cell) => cell.textContent.trim().match(clock));
-        const [, ...found] = times.find((time) => time) ?? [];
-        const shown = found.reduce((sum, part, at) => sum + part * [3600000, 60000, 1000, 1][at], 0);
-        if (found.length && shown !== newest) {
-            const before = newest ?? shown;
-            newest = shown;
-            requestAnimationFrame(() => {
-                const now = inDay(Date.now());
-                for (let time = before + 1; time <= shown; time++) ages.push(now - time);
-            });
+    const newestShown = () => {
+        for (const cell of grid.querySelectorAll("td")) {
+            const time = timeOf(cell.textContent);
+            if (time !== null) return time;
         }
-        requestAnimationFrame(look);
+        return null;
     };
-    look();
+"""
+    + NOTE_AGES
+    + """
     return true;
 """
-"""JavaScript that notes how old each row is when a drawing with it, or with one that is newer, is on the screen.
-
-There is a row a millisecond. The newest is looked for before each frame, and its age is that at the frame after.
-"""
+)
+"""JavaScript that notes how old each row is when it is drawn in the grid whose newest row is the first."""
 
 
 def stall(note: Note, quick: bool) -> None:

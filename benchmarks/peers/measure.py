@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
+from benchmarks.drawn_ages import NOTE_AGES
 from benchmarks.figures import spread
 from benchmarks.processes import cpu_seconds, machine, running, served, status, taos_options, until
 from benchmarks.target import database
@@ -48,43 +49,22 @@ FIND = """
 
 LOOK = (
     FIND
-    + r"""
-    const clock = /^(\d\d):(\d\d):(\d\d)\.(\d{3})$/;
+    + """
     const inDay = (time) => time % 86400000;
-    let roots = [], newest = null;
-    window.ages = [];
+    let roots = [];
     const newestShown = () => {
-        let found = null;
-        for (const cell of roots.flatMap((root) => [...root.querySelectorAll(selector)])) {
-            const parts = cell.textContent.trim().match(clock);
-            if (parts) {
-                const [, hours, minutes, seconds, ms] = parts.map(Number);
-                found = Math.max(found, ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms);
-            }
-        }
-        return found;
+        const times = roots
+            .flatMap((root) => [...root.querySelectorAll(selector)])
+            .map((cell) => timeOf(cell.textContent))
+            .filter((time) => time !== null);
+        if (times.length) return Math.max(...times);
+        roots = [...new Set(everywhere(document, selector).map((cell) => cell.getRootNode()))];
+        return null;
     };
-    const look = () => {
-        const shown = newestShown();
-        if (shown === null) roots = [...new Set(everywhere(document, selector).map((cell) => cell.getRootNode()))];
-        else if (shown !== newest) {
-            const before = newest ?? shown;
-            newest = shown;
-            requestAnimationFrame(() => {
-                const now = inDay(Date.now());
-                for (let time = before + 1; time <= shown; time++) ages.push(now - time);
-            });
-        }
-        requestAnimationFrame(look);
-    };
-    look();
 """
+    + NOTE_AGES
 )
-"""JavaScript that notes how old each row is when a drawing with it, or with one that is newer, is on the screen.
-
-There is a row a millisecond. The newest of the cells that are there is looked for before each frame, and its age is
-that at the frame after. Times are UTC, as the browser's are told to be.
-"""
+"""JavaScript that notes how old each row is when it is drawn in any of the cells, whose times are UTC."""
 
 TO_THE_END = FIND + "everywhere(document, '.slick-viewport').forEach((each) => (each.scrollTop = each.scrollHeight));"
 """JavaScript that shows the last rows of a table that has the newest there and does not follow them by itself."""
