@@ -18,6 +18,7 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from frames import handshake, make_view, masked, request
+from web.bundle import leb128
 
 UPDATES, ROWS = 2, 3
 """The numbers of a viewer's requests for updates and for rows, which are those of the answers, too."""
@@ -45,11 +46,11 @@ def payload(message: bytes, *path: int) -> bytes | None:
     for wanted in path:
         at, found = 0, None
         while at < len(message):
-            key, at = varint(message, at)
+            key, at = leb128(message, at)
             if key & 7 == 0:
-                _, at = varint(message, at)
+                _, at = leb128(message, at)
                 continue
-            length, at = varint(message, at)
+            length, at = leb128(message, at)
             if key >> 3 == wanted:
                 found = message[at : at + length]
             at += length
@@ -57,17 +58,6 @@ def payload(message: bytes, *path: int) -> bytes | None:
             return None
         message = found
     return message
-
-
-def varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number of protobuf's, and where it ends."""
-    number = shift = 0
-    while True:
-        byte = message[at]
-        number |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return number, at
 
 
 class Seen:

@@ -79,16 +79,16 @@ def sections(module: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 8
     while at < len(module):
         kind = module[at]
-        size, at = _number(module, at + 1)
+        size, at = leb128(module, at + 1)
         end = at + size
         if kind == 0:
-            length, at = _number(module, at)
+            length, at = leb128(module, at)
             yield module[at : at + length], module[at + length : end]
         at = end
 
 
-def _number(module: bytes, at: int) -> tuple[int, int]:
-    """A number as WebAssembly has it (LEB128), and where it ends."""
+def leb128(module: bytes, at: int) -> tuple[int, int]:
+    """A number as WebAssembly has it, and protobuf, and where it ends."""
     number = shift = 0
     while True:
         byte = module[at]
