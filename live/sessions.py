@@ -46,6 +46,8 @@ class Live:
         self.whole = WholeTable(self.server, name)
         self.engine = ViewersEngine(name, limit, self._contents, offenders, memory, seconds)
         self.sessions: set[Session] = set()
+        self.viewers: set[Session] = set()
+        """Those of them that have a view."""
         self.changed: Callable[[], None] = lambda: None
         """Called where there is another table of that name than before, or the first one."""
         self._filled = False
@@ -137,6 +139,7 @@ class Session:
         """What the viewer calls the whole table's view; and its subscriptions by their number: names of requests."""
         self.twins: set[str] = set()
         """The views of the whole table that the viewers' engine has, too, for what is not asked of all of it."""
+        self.views: set[str] = set()
 
     async def handle_request(self, message: bytes) -> float:
         """Answer a request that was checked. Returns the seconds that the viewers' engine has spent on it."""
@@ -163,8 +166,20 @@ class Session:
             return await self.live.engine.ask(self, message)
         return 0.0
 
+    def open(self, view: str) -> None:
+        """The viewer asks for a view."""
+        self.views.add(view)
+        self.live.viewers.add(self)
+
+    def leave(self, view: str) -> None:
+        """The viewer needs a view no more."""
+        self.views.discard(view)
+        if not self.views:
+            self.live.viewers.discard(self)
+
     def close(self) -> None:
         """Forget the viewer's views."""
+        self.live.viewers.discard(self)
         for alias in list(self.subscriptions):
             self._delete(alias)
         self.live.engine.forget(self)

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,11 +28,7 @@ Feed = Callable[[Live, Listed], Coroutine[Any, Any, None]]
 
 
 class Visit(Protocol):
-    """A viewer's session with all tables, and of which of them its views are."""
-
-    @property
-    def views(self) -> Mapping[str, Live]:
-        """The live table of each."""
+    """A viewer's session with all tables."""
 
     def tell(self, hosted: dict[str, int]) -> None:
         """There are other tables now."""
@@ -93,9 +88,16 @@ class Tables:
         """Keep the first table. Raises TDengineError for what only the user can mend."""
         await self.feed(self.first, self.listed)
 
+    def shows(self, name: str) -> bool:
+        """Whether the table of this name is live already."""
+        return self._is_first(name) or name in self.others
+
+    def _is_first(self, name: str) -> bool:
+        return name in (self.first.name, self.first.full)
+
     async def open(self, name: str) -> Live:
         """The live table of this name, once it has rows. Raises Unavailable with the reason for none."""
-        if name in (self.first.name, self.first.full):
+        if self._is_first(name):
             await self.first.filled()
             return self.first
         if name not in self.others:
@@ -120,8 +122,9 @@ class Tables:
 
     def tell(self) -> None:
         """Tell the viewers that there are other tables now."""
+        hosted = self.hosted
         for visit in list(self.visits):
-            visit.tell(self.hosted)
+            visit.tell(hosted)
 
     async def sweep(self) -> None:
         """End the tables that nobody has looked at for a while."""
@@ -139,17 +142,13 @@ class Tables:
     def statuses(self) -> dict[str, dict[str, Any]]:
         """How each table is, by its full name."""
         lives = [self.first, *(each.live for each in self.others.values())]
-        viewed = Counter(live for visit in self.visits for live in set(visit.views.values()))
-        return {live.full: {**live.status.as_dict(), "viewers": viewed[live]} for live in lives}
+        return {live.full: {**live.status.as_dict(), "viewers": len(live.viewers)} for live in lives}
 
     def _idle(self, seconds: float) -> list[str]:
         """The tables that have been without views for so long, those that have been so the longest first."""
         until = self.clock() - seconds
-        used = {live for visit in self.visits for live in visit.views.values()}
-        idle = [
-            (each.asked, name) for name, each in self.others.items() if each.live not in used and each.asked <= until
-        ]
-        return [name for _, name in sorted(idle)]
+        idle = [(each.asked, name) for name, each in self.others.items() if not each.live.viewers]
+        return [name for asked, name in sorted(idle) if asked <= until]
 
     async def _room(self) -> None:
         """Have room for another table. Raises Unavailable where all are looked at."""

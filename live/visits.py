@@ -76,16 +76,16 @@ class Visit:
         self.tables.asked(live)
         if name == "view_delete":
             del self.views[request.entity_id]
+            self._session(live).leave(request.entity_id)
         return await self._session(live).handle_request(message)
 
     async def _of_table(self, request: Any, name: str, message: bytes) -> float:
-        before = len(self.tables.others)
+        cost = 0.0 if self.tables.shows(request.entity_id) else BEGIN_SECONDS
         try:
             live = await self.tables.open(request.entity_id)
         except Unavailable as error:
             self.viewer.answer(failure(message, str(error)))
             return BEGIN_SECONDS
-        cost = BEGIN_SECONDS * (len(self.tables.others) > before)
         if self.closed:
             return cost
         if request.entity_id != live.name:  # the first table, by the other of its names
@@ -97,6 +97,7 @@ class Visit:
                 self.viewer.answer(failure(message, "a view needs a name of its own"))
                 return cost
             self.views[view] = live
+            self._session(live).open(view)
         return cost + await self._session(live).handle_request(message)
 
     def _session(self, live: Live) -> Session:
