@@ -25,7 +25,7 @@ from history.view import Group, View
 from tdengine import catalogue
 from tdengine.arrow import is_long, may_be_long
 from tdengine.settings import Settings
-from tdengine.sql import literal, quote
+from tdengine.sql import quote
 from tdengine.table import Table, open_table
 
 LONG_SECONDS = 60.0
@@ -79,22 +79,16 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
         return found
 
     def _tables(self) -> list[str]:
-        database = literal(self.at.database)
-        schema = "information_schema"
-        plain = f"SELECT table_name FROM {schema}.ins_tables WHERE db_name = {database} AND type = 'NORMAL_TABLE'"
-        stable = f"SELECT stable_name FROM {schema}.ins_stables WHERE db_name = {database}"
-        found = self.query(f"{plain} LIMIT {limits.MAX_TABLES}") + self.query(f"{stable} LIMIT {limits.MAX_TABLES}")
-        names = {str(name) for (name,) in found}
-        own = f"db_name = {database} AND table_name = {literal(self.at.table)}"
-        if self.query(f"SELECT table_name FROM {schema}.ins_tables WHERE {own}"):
+        database = self.at.database
+        names = catalogue.super_tables(self.query, database) | catalogue.plain_tables(self.query, database)
+        if catalogue.find(self.query, database, self.at.table) is not None:
             names.add(self.at.table)
         return sorted(names)
 
     def source(self, table_name: str) -> Source:
         """The table of that name, described. Raises HistoryError, or an error of taosws."""
-        found: Source = self.cache.get(
-            ("source", self.at.database, table_name), lambda: self._source(self.table(table_name))
-        )
+        key = "source", self.at.database, table_name
+        found: Source = self.cache.get(key, lambda: self._source(self.table(table_name)))
         return found
 
     def table(self, table_name: str) -> Table:
@@ -124,11 +118,8 @@ class TDengineVirtualServerHandler(VirtualServerHandler):
     def table_size(self, table_name: str) -> int:
         """How many rows there are in the time range."""
         # By the range's name, not by its SQL, where now is another time in each question.
-        return int(
-            self.cache.get(
-                ("size", self.at.database, table_name, self.period), lambda: self._size(self._view(table_name, {}))
-            )
-        )
+        key = "size", self.at.database, table_name, self.period
+        return int(self.cache.get(key, lambda: self._size(self._view(table_name, {}))))
 
     def table_make_view(self, table_name: str, view_name: str, config: dict[str, Any]) -> None:
         """Remember what the view asks for; its time range is settled now."""

@@ -19,6 +19,3 @@ MAX_LEVELS = 6
 
 MAX_SPLIT_COLUMNS = 1000
 """Columns of a view that is split."""
-
-MAX_TABLES = 1000
-"""Tables, and as many super tables, that are offered."""

@@ -15,9 +15,6 @@ from tdengine.settings import Settings
 KEPT_SECONDS = 60.0
 """How long it is known what a table's timestamp column is called, and of which precision it is."""
 
-MOST_FIGURES = 100
-"""Tables whose figures are asked for at a time."""
-
 
 def looked_up(database: Database, at: Settings, cache: Cache, question: dict[str, Any], now: float) -> Any:
     """The answer to a question, as JSON has it: {"tables", "like"}, {"find"} or {"figures"}. Raises HistoryError."""
@@ -25,7 +22,9 @@ def looked_up(database: Database, at: Settings, cache: Cache, question: dict[str
         found = catalogue.find(database.query, *question["find"])
         return None if found is None else asdict(found)
     if "figures" in question:
-        return _figures(database, at, cache, [Listed(*each) for each in question["figures"][:MOST_FIGURES]], now)
+        return _figures(
+            database, at, cache, [Listed(*each) for each in question["figures"][: catalogue.MOST_FIGURES]], now
+        )
     known = catalogue.precisions(database.query)
     wanted = [name for name in question["tables"] if name in known] if "*" not in question["tables"] else sorted(known)
     listed = [each for name in wanted for each in catalogue.tables(database.query, name, question["like"])]

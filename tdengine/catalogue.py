@@ -16,6 +16,9 @@ SYSTEM = {"information_schema", "performance_schema"}
 MOST = 1000
 """Super tables, other tables and children that are listed of a database, of each."""
 
+MOST_FIGURES = 100
+"""Tables whose figures are asked for at a time."""
+
 BEAT_SECONDS = 2
 """How much time a point of a table's spark line stands for."""
 
@@ -47,28 +50,36 @@ def precisions(query: Query) -> dict[str, str]:
     return {str(name): str(precision) for name, precision in found if name not in SYSTEM}
 
 
+def super_tables(query: Query, database: str, like: str = "") -> set[str]:
+    """The super tables of a database, those whose names have `like` in them."""
+    sql = f"SELECT stable_name FROM information_schema.ins_stables {_matching(database, 'stable_name', like)}"
+    return {str(name) for (name,) in query(sql)}
+
+
+def plain_tables(query: Query, database: str, like: str = "") -> set[str]:
+    """The tables of a database that are of no super table, those whose names have `like` in them."""
+    of = _matching(database, "table_name", like, "AND type = 'NORMAL_TABLE'")
+    return {str(name) for (name,) in query(f"SELECT table_name FROM information_schema.ins_tables {of}")}
+
+
+def _matching(database: str, column: str, like: str, kind: str = "") -> str:
+    named = f"AND {column} LIKE {literal(f'%{like}%')}" if like else ""
+    return f"WHERE db_name = {literal(database)} {kind} {named} LIMIT {MOST}"
+
+
 def tables(query: Query, database: str, like: str = "") -> list[Listed]:
     """The tables of a database, those whose names have `like` in them: super tables first, each before its children."""
-    named = f"%{like}%"
-    of = f"WHERE db_name = {literal(database)}"
-    schema = "information_schema"
-
-    def matching(column: str) -> str:
-        return f"AND {column} LIKE {literal(named)} LIMIT {MOST}" if like else f"LIMIT {MOST}"
-
-    supers = {name for (name,) in query(f"SELECT stable_name FROM {schema}.ins_stables {of} {matching('stable_name')}")}
-    found = query(f"SELECT table_name FROM {schema}.ins_tables {of} AND type = 'NORMAL_TABLE' {matching('table_name')}")
-    normal = sorted(str(name) for (name,) in found)
-    child = f"SELECT table_name, stable_name FROM {schema}.ins_tables {of} AND type = 'CHILD_TABLE'"
+    supers = super_tables(query, database, like)
+    of = _matching(database, "table_name", like, "AND type = 'CHILD_TABLE'")
     children: dict[str, list[str]] = {}
-    for name, parent in query(f"{child} {matching('table_name')}"):
+    for name, parent in query(f"SELECT table_name, stable_name FROM information_schema.ins_tables {of}"):
         children.setdefault(str(parent), []).append(str(name))
     listed = []
-    for parent in sorted({*map(str, supers), *children}):
+    for parent in sorted({*supers, *children}):
         if parent in supers:
             listed.append(Listed(database, parent, "super"))
         listed += [Listed(database, name, "child", parent) for name in sorted(children.get(parent, []))]
-    return listed + [Listed(database, name) for name in normal]
+    return listed + [Listed(database, name) for name in sorted(plain_tables(query, database, like))]
 
 
 def find(query: Query, database: str, table: str) -> Listed | None:
@@ -96,7 +107,9 @@ def figures(
     per = MOST_UNITED // 2
     for begin in range(0, len(named), per):
         some = named[begin : begin + per]
-        for number, rows, time in query(" UNION ALL ".join(_asked(at, *each) for at, each in enumerate(some))):
+        for number, rows, time in query(
+            " UNION ALL ".join(_asked(at, table, column) for at, (table, column, _) in enumerate(some))
+        ):
             table, _, precision = some[number]
             second = TICKS_PER_SECOND[precision]
             beats = found.setdefault((table.database, table.table), {"newest": None, "beats": [0] * BEATS})
@@ -110,7 +123,7 @@ def figures(
     return found
 
 
-def _asked(number: int, table: Listed, column: str, _precision: str) -> str:
+def _asked(number: int, table: Listed, column: str) -> str:
     name, time = f"{quote(table.database)}.{quote(table.table)}", quote(column)
     since = f"{time} >= NOW() - {BEATS * BEAT_SECONDS}s AND {time} < NOW() + {BEAT_SECONDS}s"
     return (

@@ -26,6 +26,10 @@ ALL = "*"
 """Instead of a database: all that the account may read."""
 
 
+class NotOffered(TDengineError):
+    """That there is no such database, or that it is not offered: which of both is nobody's business."""
+
+
 class Offer:
     """The tables of these databases.
 
@@ -57,9 +61,7 @@ class Offer:
     async def list(self) -> None:
         """Have a list that is new enough. Raises TDengineError where there is none to be had; the old one stays."""
         if self.clock() >= self._until:
-            if self._listing is None:
-                self._listing = asyncio.get_running_loop().create_task(self._list())
-            await asyncio.shield(self._listing)
+            await asyncio.shield(self._listing or self._begin())
         if self._error is not None:
             raise self._error
 
@@ -69,9 +71,9 @@ class Offer:
         if now < self._until or self._listing is not None:
             return
         old = self._error is None and now - self._listed > OLD_SECONDS
-        self._listing = asyncio.get_running_loop().create_task(self._list())
+        listing = self._begin()
         if old:
-            await asyncio.wait([self._listing], timeout=AT_ONCE_SECONDS)
+            await asyncio.wait([listing], timeout=AT_ONCE_SECONDS)
 
     async def matching(self, text: str) -> Sequence[Listed]:
         """The tables whose names have this in them. Raises TDengineError."""
@@ -83,7 +85,7 @@ class Offer:
         self._searching += 1
         try:
             async with self._turn:
-                return self._of(await self.ask({"tables": self.named, "like": text}))
+                return _listed(await self.ask({"tables": self.named, "like": text}))
         finally:
             self._searching -= 1
 
@@ -92,6 +94,11 @@ class Offer:
         if ALL in self.named and database not in self.databases:
             await self.list()
         return database in self.databases
+
+    async def check(self, database: str) -> None:
+        """Raise NotOffered unless its tables may be looked at, or TDengineError where nobody can say."""
+        if not await self.offers(database):
+            raise NotOffered(f"there is no database {database[:80]!r} here, or it is not offered")
 
     async def find(self, name: str) -> Listed | None:
         """The table of this full name, if it is there and offered. Raises TDengineError where nobody can say."""
@@ -103,6 +110,10 @@ class Offer:
         found = await self.ask({"find": [database, table]})
         return None if found is None else Listed(**found)
 
+    def _begin(self) -> "asyncio.Task[None]":
+        self._listing = asyncio.get_running_loop().create_task(self._list())
+        return self._listing
+
     async def _list(self) -> None:
         try:
             answer = await self.ask({"tables": self.named, "like": ""})
@@ -112,12 +123,13 @@ class Offer:
         finally:
             self._listing = None
         self._error, self._listed, self._until = None, self.clock(), self.clock() + KEPT_SECONDS
-        tables = {each.full_name: each for each in self._of(answer)}
+        tables = {each.full_name: each for each in _listed(answer)}
         if ALL in self.named:
             self.databases = tuple(answer["databases"])
         if tables != self.tables:
             self.tables = tables
             self.changed()
 
-    def _of(self, answer: dict[str, Any]) -> Sequence[Listed]:
-        return [Listed(**each) for each in answer["tables"]]
+
+def _listed(answer: dict[str, Any]) -> Sequence[Listed]:
+    return [Listed(**each) for each in answer["tables"]]

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from tdengine.errors import TDengineError
-from tdengine.offer import Offer
+from tdengine.offer import NotOffered, Offer
 from web.access import READ_SECONDS, Guarded
 
 ROOT = Path(__file__).parent.parent
@@ -44,11 +44,10 @@ class ExportHandler(Guarded):
             return
         database = self.get_query_argument("database", "")
         try:
-            if database and not await self.offer.offers(database):
-                self.say(400, f"there is no database {database[:80]!r} here, or it is not offered")
-                return
+            if database:
+                await self.offer.check(database)
         except TDengineError as error:
-            self.say(503, str(error))
+            self.say(400 if isinstance(error, NotOffered) else 503, str(error))
             return
         if len(self.under_way) >= MAX_EXPORTS:
             self.set_header("Retry-After", "10")

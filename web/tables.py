@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
+from tdengine.catalogue import MOST_FIGURES
 from tdengine.errors import TDengineError
 from tdengine.offer import Offer
 from web.access import Guarded
 
 LONGEST = 100
 """Letters that names are looked for by."""
-
-MOST_FIGURES = 100
-"""Tables whose figures are told."""
 
 KEPT_SECONDS = 1.0
 """How long figures are known, whoever asks."""

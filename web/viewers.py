@@ -28,8 +28,6 @@ SHARE = 0.1
 """The part of the engine's time that one viewer may take, and so much ahead, in seconds:"""
 AHEAD_SECONDS = 0.5
 
-NOT_OFFERED = "there is no database {!r} here, or it is not offered"
-
 WHOLE = 0x82
 """The first byte of a websocket's frame that is a whole binary message."""
 
@@ -238,9 +236,6 @@ class HistoryViewer(Viewer):
         if self._finished:
             return
         try:
-            offered = await self.offer.offers(self.database)
+            await self.offer.check(self.database)
         except TDengineError as error:
             self.refuse(str(error))
-            return
-        if not offered:
-            self.refuse(NOT_OFFERED.format(self.database[:80]))
