@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,23 +25,36 @@ class Demo:
     taos_port: int
 
 
+SLOW = ("--rows", "100", "--interval", "1000")
+
+
 @contextmanager
-def small_demo(logs: Path, *options: str) -> Iterator[Demo]:
-    """A demo of a day of trades, to which a hundred come a second, and of a small table that stays as it is."""
+def running_demo(
+    logs: Path, made: Sequence[str], *options: str, fill: int = 0, producer: Sequence[str] = SLOW
+) -> Iterator[Demo]:
+    """A demo over a TDengine with so many trades of a day, or none, and with what these statements make."""
     taos, port = free_port(), free_port()
-    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", "50000")]
+    filled = ["--fill", str(fill)] if fill else []
+    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), *filled)]
     parts[0].says("listening", 60)
-    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT)")
-    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5) (NOW - 2h, '汉', 229.0) (NOW - 3h, '汉', 228.0)")
-    slow = ["--rows", "100", "--interval", "1000"]
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
+    for statement in made:
+        sql(taos, statement)
+    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *producer))
     server = ["perspective_server.py", "--port", str(port), "--taos-port", str(taos), *options]
     parts.append(Part(logs / "server.log", *server))
     address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
+    shown = 1000 if fill else 1
+    eventually(lambda: get_json(address + "/status")[1].get("rows", 0) >= shown, 30)
     yield Demo(address, parts[-1], taos)
     for part in reversed(parts):
         part.kill()
+
+
+def small_demo(logs: Path, *options: str) -> AbstractContextManager[Demo]:
+    """A demo of a day of trades, to which a hundred come a second, and of a small table that stays as it is."""
+    rows = "(NOW, 'Zürich', 230.5) (NOW - 2h, '汉', 229.0) (NOW - 3h, '汉', 228.0)"
+    made = ["CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT)"]
+    return running_demo(logs, [*made, f"INSERT INTO stocks.meters VALUES {rows}"], *options, fill=50_000)
 
 
 def new_context(browser: Browser) -> BrowserContext:

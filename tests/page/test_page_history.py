@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
-from history_page import CELLS, Demo, History, new_context, opened
-from parts import Part, free_port, get_json, history_workers, sql, stopped
+from history_page import CELLS, Demo, History, new_context, opened, running_demo
+from parts import Part, get_json, history_workers, sql, stopped
 from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, chromium
 from waiting import eventually
 
@@ -20,21 +20,14 @@ ROWS = 500_000
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo whose table begins with a day of trades, and whose database has another table, of other columns."""
+    made = [
+        "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT, ok BOOL)",
+        "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5, true) (NOW - 2d, '汉', 229.0, false)",
+        "CREATE TABLE stocks.bare (ts TIMESTAMP, flag BOOL)",
+    ]
     logs = tmp_path_factory.mktemp("history")
-    taos, port = free_port(), free_port()
-    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), "--fill", str(ROWS))]
-    parts[0].says("listening", 60)
-    sql(taos, "CREATE TABLE stocks.meters (ts TIMESTAMP, place NCHAR(20), volts FLOAT, ok BOOL)")
-    sql(taos, "INSERT INTO stocks.meters VALUES (NOW, 'Zürich', 230.5, true) (NOW - 2d, '汉', 229.0, false)")
-    sql(taos, "CREATE TABLE stocks.bare (ts TIMESTAMP, flag BOOL)")
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos)))
-    options = ["--port", str(port), "--taos-port", str(taos), "--history-timeout", "60"]
-    parts.append(Part(logs / "server.log", "perspective_server.py", *options))
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
-    yield Demo(address, parts[-1], taos)
-    for part in reversed(parts):
-        part.kill()
+    with running_demo(logs, made, "--history-timeout", "60", fill=ROWS, producer=()) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext
 
-from history_page import Demo, History, new_context
-from parts import Part, children_of, free_port, get_json, sql
+from history_page import Demo, History, new_context, running_demo
+from parts import children_of, get_json, sql
 from viewers import ARTEFACTS, PRESSED, VIEWER, Viewer, chromium
 from waiting import eventually
 
-FIRST = [
+MADE = [
     "CREATE DATABASE power PRECISION 'us'",
     "CREATE STABLE power.meters (ts TIMESTAMP, current FLOAT) TAGS (place NCHAR(10))",
     "INSERT INTO power.kitchen USING power.meters TAGS ('kitchen') VALUES (NOW, 1) (NOW - 1s, 2)",
@@ -20,6 +20,7 @@ FIRST = [
     "INSERT INTO power.`odd # name/ä.b` VALUES (NOW, 42)",
     "CREATE DATABASE hidden",
     "CREATE TABLE hidden.secret (ts TIMESTAMP, x INT)",
+    "CREATE DATABASE stocks",
     *(f"CREATE TABLE stocks.t{number} (ts TIMESTAMP, x INT)" for number in range(9)),
 ]
 
@@ -27,23 +28,9 @@ FIRST = [
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A server of two databases, which shows four tables live at a time, and rows that come to one of them."""
-    logs = tmp_path_factory.mktemp("tables")
-    taos, port = free_port(), free_port()
-    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos))]
-    parts[0].says("listening")
-    slow = ["--rows", "100", "--interval", "1000"]
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
-    eventually(lambda: ["stocks"] in sql(taos, "SHOW DATABASES"))
-    for statement in FIRST:
-        sql(taos, statement)
     offered = ["--database", "stocks", "--database", "power", "--max-tables", "4"]
-    options = ["--port", str(port), "--taos-port", str(taos), *offered]
-    parts.append(Part(logs / "server.log", "perspective_server.py", *options))
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("state") == "live", 30)
-    yield Demo(address, parts[-1], taos)
-    for part in reversed(parts):
-        part.kill()
+    with running_demo(tmp_path_factory.mktemp("tables"), MADE, *offered) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
