@@ -327,6 +327,16 @@ until state=$(ask 0.5 status "$port") && [ "$state" = live ]; do
   if [ "$SECONDS" -ge 8 ]; then sleep 1; fi
 done
 check_parts
+
+# Bash forgets a Ctrl-C that comes while it begins, or waits for, a command that ends by itself. A silent pipe is none.
+readonly pipe=$logs/pipe
+nap() { sleep 0.2; }
+if rm -f "$pipe" && mkfifo "$pipe" 2>/dev/null; then
+  exec 9<>"$pipe"
+  rm -f "$pipe"
+  if [ "${BASH_VERSINFO[0]}" -ge 4 ]; then readonly seconds=0.2; else readonly seconds=1; fi
+  nap() { read -r -t "$seconds" -u 9 || true; }
+fi
 live=yes
 
 readonly address=http://localhost:$port
@@ -335,18 +345,18 @@ printf 'const runningAt = "%s/";\n' "$address" >logs/server.js # for index.html,
 echo "Live at $address${PSP_TOKEN:+/?token=\$PSP_TOKEN} (Ctrl-C stops it; logs in $logs/)"
 if [ "$browser" = yes ]; then
   opener=''
-  if [ "$(uname)" = Darwin ]; then
+  if [[ ${OSTYPE:-} = darwin* ]]; then
     opener=open
   elif [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && command -v xdg-open >/dev/null; then
     opener=xdg-open
   fi
   if [ -n "$opener" ]; then
-    "$opener" "$address" </dev/null >/dev/null 2>&1 &
+    "$opener" "$address" </dev/null >/dev/null 2>&1 9<&- &
     disown "$!" 2>/dev/null || true
   fi
 fi
 
 while :; do
   check_parts
-  sleep 0.2
+  nap
 done

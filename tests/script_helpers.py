@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOOLS = "bash cat chmod cp date dirname env grep gzip head id ln ls mkdir mv readlink rm".split()
+TOOLS = "bash cat chmod cp date dirname env grep gzip head id ln ls mkdir mkfifo mv readlink rm".split()
 TOOLS += "sleep sort tail tar uname wc".split()
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from parts import free_port
+from parts import ROOT, free_port
 from script_helpers import Checkout, is_alive, make_checkout, use_python, wait_until
 
 # What a stub part does first: note its processes (itself and perhaps a child), then misbehave as the environment says.
@@ -422,6 +423,14 @@ def test_a_signal_during_the_installation_ends_the_installation(
         assert not is_alive(pid)
 
 
+def test_once_live_nothing_is_begun_or_waited_for_that_may_lose_a_ctrl_c() -> None:
+    """bash 5.2 forgets a SIGINT that comes while it waits for a command that ends by itself: of a $(command) 15 of 300,
+    of a plain one 3 of 12,600; of a read, none."""
+    live = (ROOT / "run.sh").read_text().split("\nlive=yes\n")[1]
+    assert "  nap\n" in live
+    assert not re.findall(r"(?m)^[^#\n]*(?:\$\((?!\()|`|[<>]\(|\bsleep\b|\bwait\b)", live)
+
+
 def opened(checkout: Checkout, port: int, **env: str) -> list[str]:
     """The browsers that run.sh opens by the time that it is live."""
     with checkout.started("./run.sh", "--port", str(port), **env) as process:
@@ -447,10 +456,8 @@ def test_no_browser_opens_without_a_display(checkout: Checkout, port: int) -> No
 
 
 def test_on_a_mac_open_opens_the_browser(checkout: Checkout, port: int) -> None:
-    (checkout.stubs / "uname").write_text("#!/usr/bin/env bash\necho Darwin\n")
-    (checkout.stubs / "uname").chmod(0o755)
     checkout.stub("open")
-    assert opened(checkout, port, MAC="yes") == [f"open http://localhost:{port}"]
+    assert opened(checkout, port, OSTYPE="darwin23") == [f"open http://localhost:{port}"]
 
 
 @pytest.mark.parametrize(

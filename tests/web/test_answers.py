@@ -88,7 +88,6 @@ def until_cut(asking: Callable[[int], socket.socket], monkeypatch: pytest.Monkey
         async with serving() as port:
             client = await asyncio.to_thread(asking, port)
             with client:
-                await until(lambda: peers(client) == 1)
                 await until(lambda: peers(client) == 0)
                 return await asyncio.to_thread(lambda: b"".join(received(client)))
 
@@ -126,7 +125,7 @@ def test_a_client_that_reads_none_of_many_small_answers_is_cut_off(monkeypatch: 
     def asking(port: int) -> socket.socket:
         client = ask(port, "/nothing")
         client.settimeout(0.1)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, ConnectionError):
             while True:
                 client.sendall(f"GET /status HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode() * 1000)
         return client
@@ -135,7 +134,7 @@ def test_a_client_that_reads_none_of_many_small_answers_is_cut_off(monkeypatch: 
 
 
 def test_a_client_that_reads_slowly_gets_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(access, "READ_SECONDS", 1.0)
     body = assets.WIDGET.joinpath("perspective-anywidget.js").read_bytes()
 
     async def test() -> int:
@@ -146,7 +145,7 @@ def test_a_client_that_reads_slowly_gets_it_all(monkeypatch: pytest.MonkeyPatch)
                 while data := await loop.sock_recv(client, 2**18):
                     got += len(data)
                     # Over twice as long as a client may read nothing.
-                    due = began + 1.2 * got / len(body)
+                    due = began + 2.4 * got / len(body)
                     await until(lambda due=due: time.monotonic() >= due)  # type: ignore[misc]
                 return got
 
