@@ -146,9 +146,7 @@ class Worker:
 
     async def end(self) -> int:
         """End the process. How it has ended, which may have been before."""
-        if self.process.returncode is None:
-            with suppress(ProcessLookupError):
-                self.process.kill()
+        children.kill(self.process)
         return await self.process.wait()
 
 

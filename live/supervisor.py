@@ -36,8 +36,7 @@ async def messages(options: Sequence[str]) -> AsyncGenerator[Message, None]:
                     yield message
                 children.deaths["live.feed"] += 1
             finally:
-                if process.returncode is None:
-                    process.kill()
+                children.kill(process)
                 await process.wait()
         yield {"kind": "waiting", "error": why}, b""
         await asyncio.sleep(AGAIN_SECONDS)

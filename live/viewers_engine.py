@@ -233,9 +233,7 @@ class ViewersEngine:
         self._watch = self._idle = None
         if process is None:
             return
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
+        children.kill(process)
         users, told = list(self._users), list(self._told)
         self._users.clear()
         self._by_number.clear()

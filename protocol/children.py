@@ -1,10 +1,13 @@
 """The server's child processes: begun in one way, and counted where they end by themselves."""
 
 import asyncio
+import os
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +35,17 @@ async def begin(
     others = [each for each in _begun.get(module, []) if each.returncode is None]
     _begun[module] = [*others, process]
     return process
+
+
+def kill(process: Process) -> None:
+    """End a child, where it has not ended, and leave how it ended to be told.
+
+    Not with its own `kill`: that first asks whether it has ended and, where it has, takes its status away from asyncio,
+    which then tells of 255, as if it had ended by itself.
+    """
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def alive() -> Iterator[tuple[str, int]]:

@@ -5,13 +5,13 @@ import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
+from protocol import children
 from tdengine.errors import TDengineError
 from tdengine.offer import NotOffered, Offer
 from web.access import READ_SECONDS, Guarded
@@ -105,9 +105,8 @@ class ExportHandler(Guarded):
 
     def on_connection_close(self) -> None:
         """Whoever asked has gone: nothing more is read."""
-        if self.process is not None and self.process.returncode is None:
-            with suppress(ProcessLookupError):
-                self.process.kill()
+        if self.process is not None:
+            children.kill(self.process)
 
     async def end(self) -> None:
         """End the process, if it has not."""
