@@ -189,14 +189,20 @@ export function offerViews(options) {
     const copied = await share({ name: current, view, selection: selection.filters, ...link });
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });
-  // Of a divider that is dragged the viewer tells nothing, and it takes its time.
-  const pauses = { "perspective-config-update": 200, "perspective-layout-update": 200, pointerup: 600 };
-  for (const [type, pause] of Object.entries(pauses)) {
-    on(viewer, type, () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => (keeping = keep()), pause);
-    });
+  // Of a divider that is dragged the viewer tells nothing, and it takes its time, on a busy machine much of it.
+  const pauses = {
+    "perspective-config-update": [200],
+    "perspective-layout-update": [200],
+    pointerup: [600, 2000],
+  };
+  function keepAfter(pause, ...more) {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      keeping = keep();
+      if (more.length) keepAfter(...more);
+    }, pause);
   }
+  for (const [type, pause] of Object.entries(pauses)) on(viewer, type, () => keepAfter(...pause));
 
   async function leave() {
     leaving.abort();
