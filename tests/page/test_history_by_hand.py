@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Route, WebSocket
 from history_page import CELLS, Demo, History, new_context, opened, small_demo
 from parts import Part, free_port, get_json, history_workers, sql, stopped
 from protocol.messages import parse
-from viewers import PRESSED, VIEWER, chromium
+from viewers import PRESSED, VIEWER, chromium, looked_at
 from waiting import eventually
 
 
@@ -24,19 +24,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield demo
 
 
-ROWS_FIRST = """
-    for (const table of ["stocks_values", "meters"]) {
-        localStorage[`views of history stocks.${table}`] ??= JSON.stringify({ changed: {}, current: "Rows" });
-    }
-"""
-"""JavaScript of a visitor who has looked at the rows last, of both tables."""
-
-
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     with chromium() as browser:
         made = new_context(browser)
-        made.add_init_script(ROWS_FIRST)
+        made.add_init_script(
+            looked_at("Rows", "history stocks.stocks_values", "history stocks.meters", "stocks.stocks_values")
+        )
         yield made
 
 

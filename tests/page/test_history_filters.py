@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, ViewportSize
 
 from attacked import Target, demo
 from parts import sql
-from viewers import VIEWER, Watched, chromium
+from viewers import VIEWER, Watched, chromium, looked_at
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,10 @@ def history(browser: Browser, target: Target) -> Iterator[Watched]:
     """History, with the viewer's panel open. Nothing that it logs may be a problem."""
     size: ViewportSize = {"width": 1300, "height": 800}
     watched = Watched(browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport=size))
+    watched.page.add_init_script(looked_at("Rows", "stocks.stocks_values", "history stocks.stocks_values"))
     watched.page.goto(target.address)
     watched.drawn()
     watched.page.locator("#mode button[value=history]").click()
-    watched.drawn()
-    watched.page.locator("nav button[value=Rows]").click()
     watched.drawn()
     watched.page.evaluate(f"{VIEWER}.toggleConfig(true)")
     yield watched

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Route, WebSocketRoute
 from conftest import Start
 from faults import Proxy
 from parts import ROOT, Part, free_port, sql
-from viewers import ARTEFACTS, PRESSED, VIEWER, Watched, chromium
+from viewers import ARTEFACTS, PRESSED, VIEWER, Watched, chromium, looked_at
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +24,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-GRID_FIRST = """
-    localStorage["views of stocks.stocks_values"] ??= JSON.stringify({ changed: {}, current: "Grid" });
-"""
-"""JavaScript of a visitor who has looked at the grid last, which is drawn sooner than four panels."""
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Watched]:
     """A page that nothing is loaded into yet, and that must not log a problem that is its own."""
     watched = Watched(browser, outage=True)
-    watched.page.add_init_script(GRID_FIRST)
+    watched.page.add_init_script(looked_at("Grid", "stocks.stocks_values"))
     yield watched
     watched.context.close()
     assert watched.problems == []

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext
 
 from history_page import Demo, History, new_context, running_demo
 from parts import children_of, get_json, sql
-from viewers import ARTEFACTS, PRESSED, VIEWER, Viewer, chromium
+from viewers import ARTEFACTS, PRESSED, VIEWER, Viewer, chromium, looked_at
 from waiting import eventually
 
 MADE = [
@@ -36,7 +36,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     with chromium() as browser:
-        yield new_context(browser)
+        made = new_context(browser)
+        made.add_init_script(looked_at("Rows", "stocks.stocks_values"))
+        yield made
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_a_table_is_live_after_a_click_and_can_be_linked_to(page: History, demo:
     page.page.go_back()
     page.page.go_back()
     page.until("return document.querySelector('#table').textContent === 'stocks.stocks_values'")
-    assert shown(page) == "stocks.stocks_values Live Dashboard"
+    assert shown(page) == "stocks.stocks_values Live Rows"
     page.page.goto(link)
     page.until("return document.querySelector('#table').textContent === 'power.meters'")
     assert shown(page) == "power.meters Live Rows"
