@@ -72,12 +72,14 @@ let titles = new Map(); // what the page has called each panel, and what of that
 let laid = null; // how the view is laid out where there is room
 
 /**
- * Show a view of `table`, with `filters` for all panels that do not select themselves. The title of each says what
+ * Show a view of the table that `tableName()` resolves to by then, with `filters` for all panels that do not select
+ * themselves: the viewer would wait for ever for one that has made room for another. The title of each panel says what
  * `about(config)` does, besides its own.
  */
 export const show = (...what) => inTurn(() => showNow(...what));
 
-async function showNow(viewer, view, { table, about, filters }) {
+async function showNow(viewer, view, { tableName, about, filters }) {
+  const table = await tableName();
   [titles, laid] = [new Map(), view.layout];
   const panels = mapped(view.panels, (config, name) => {
     const title = titled(name, config, about(config, view.masters.includes(name)));
@@ -115,10 +117,11 @@ async function filterNow(viewer, { about, filters }) {
   }
 }
 
-/** What the viewer shows, as a view: neither the theme, which is the visitor's, nor what the table is called. */
+/** What the viewer shows, as a view: neither the theme, which is the visitor's, nor the table's name, `tableName()`. */
 export const shownBy = (...what) => inTurn(() => shownNow(...what));
 
-async function shownNow(viewer, table) {
+async function shownNow(viewer, tableName) {
+  const table = await tableName();
   const { layout, panels, masters = [] } = await viewer.saveWorkspace();
   const kept = (saved, name) => {
     const { theme, version, table: of, title, ...config } = saved;

@@ -60,7 +60,7 @@ export async function refill(viewer, engine, here, source) {
     await new Promise(() => {});
   }
   if (connection.problem === ANEW) {
-    here.replica = await another(viewer, engine, here.replica, source);
+    await another(viewer, engine, here, source);
     return;
   }
   // update() of a full table overwrites all its rows, and unlike replace() leaks nothing.
@@ -68,9 +68,10 @@ export async function refill(viewer, engine, here, source) {
   updates.follow(here.replica);
 }
 
-/** Make another replica of the same rows, and have all panels show that. */
-async function another(viewer, engine, replica, { name, rows, limit, updates }) {
+/** Make another replica of the same rows, and have all panels show that: what has its turn later finds that one. */
+async function another(viewer, engine, here, { name, rows, limit, updates }) {
   connection.problem = "";
+  const replica = here.replica;
   const old = await replica.get_name();
   const table = old === name ? `${name} ` : name;
   const fresh = await engine.table(rows, { name: table, limit });
@@ -80,6 +81,7 @@ async function another(viewer, engine, replica, { name, rows, limit, updates }) 
       if (shown?.table === old) await viewer.restore({ ...shown, table }, { panel });
     }
     await viewer.flush(); // or what draws the old one would fail
+    here.replica = fresh;
   };
   try {
     await inTurn(follow);
@@ -90,5 +92,4 @@ async function another(viewer, engine, replica, { name, rows, limit, updates }) 
   }
   updates.follow(fresh);
   await replica.delete({ lazy: true });
-  return fresh;
 }

@@ -63,7 +63,7 @@ export function offerViews(options) {
 
   const own = ownViews({
     ...{ of, columns, table: full, reserved: names },
-    view: async () => ({ name: current, view: await shownBy(viewer, await tableName()) }),
+    view: async () => ({ name: current, view: await shownBy(viewer, tableName) }),
     changed(name) {
       for (const saved of [current, name]) record(saved); // what was changed is saved under a name
       buttons();
@@ -81,7 +81,7 @@ export function offerViews(options) {
     const found = isMade() ? (own.get(current) ?? (await make(current, selection.filters))) : null;
     if (found && canonical(found) !== readyMade) return choose(current, null, "", true);
     await filter(viewer, { about: told, filters: selection.filters });
-    took(await shownBy(viewer, await tableName()));
+    took(await shownBy(viewer, tableName));
   }
 
   /** Show the view that is shown with other room. */
@@ -94,8 +94,8 @@ export function offerViews(options) {
 
   async function apply(view, made) {
     view = await fit(checked(view, columns), made);
-    await show(viewer, view, { table: await tableName(), about: told, filters: selection.filters });
-    took(await shownBy(viewer, await tableName()));
+    await show(viewer, view, { tableName, about: told, filters: selection.filters });
+    took(await shownBy(viewer, tableName));
   }
 
   /** This is what the viewer shows now. */
@@ -146,7 +146,7 @@ export function offerViews(options) {
     await at;
     try {
       await rest();
-      const view = await shownBy(viewer, await tableName());
+      const view = await shownBy(viewer, tableName);
       if (at !== busy) return keep(); // something else is shown by now
       if (canonical(view) === applied) return;
       shared = false;
@@ -185,7 +185,7 @@ export function offerViews(options) {
   });
   shareButton.disabled = false;
   on(shareButton, "click", async () => {
-    const view = isMade() ? null : await shownBy(viewer, await tableName());
+    const view = isMade() ? null : await shownBy(viewer, tableName);
     const copied = await share({ name: current, view, selection: selection.filters, ...link });
     note(copied ? "The link to this view is copied." : "The address bar has the link to this view.");
   });

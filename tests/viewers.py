@@ -42,8 +42,6 @@ FLAGS = [
 ]
 
 
-
-
 def looked_at(view: str, *places: str) -> str:
     """JavaScript of a visitor who has looked at a view last in these places, which is drawn sooner than four panels.
 

@@ -14,6 +14,12 @@ from viewers import VIEWER, Watched, chromium
 from waiting import eventually
 
 
+def a_hundred_rows(chance: random.Random) -> str:
+    """As many rows, of a thousand new letters each, as INSERT takes them."""
+    rows = (f"(NOW + {at}a, '{''.join(chance.choices(string.ascii_letters, k=1000))}', 1)" for at in range(100))
+    return " ".join(rows)
+
+
 @contextmanager
 def writing(taos_port: int) -> Iterator[None]:
     """Write a hundred new kilobytes of text ten times a second."""
@@ -22,8 +28,7 @@ def writing(taos_port: int) -> Iterator[None]:
     def write() -> None:
         chance = random.Random(1)
         while not stop.wait(0.1):
-            rows = (f"(NOW + {at}a, '{''.join(chance.choices(string.ascii_letters, k=1000))}', 1)" for at in range(100))
-            sql(taos_port, f"INSERT INTO test.t VALUES {' '.join(rows)}")
+            sql(taos_port, f"INSERT INTO test.t VALUES {a_hundred_rows(chance)}")
 
     thread = threading.Thread(target=write)
     thread.start()
@@ -63,6 +68,36 @@ def test_text_that_never_recurs_is_let_go_of_in_server_and_page_and_the_view_sta
         page.state("live")
         eventually(lambda: get_json(f"http://127.0.0.1:{port}/status")[1]["viewers"] == 1)
         page.rows("c.said.length === 1000")
+        page.page.close()
+
+
+def test_a_view_that_is_chosen_while_the_table_begins_anew_is_shown(start: Start, taos_port: int) -> None:
+    sql(taos_port, "CREATE DATABASE test")
+    sql(taos_port, "CREATE TABLE test.t (ts TIMESTAMP, said VARCHAR(1100), v INT)")
+    sql(taos_port, f"INSERT INTO test.t VALUES {a_hundred_rows(random.Random(1))}")
+    port = free_port()
+    options = ["--database", "test", "--table", "t", "--text-limit", "1"]
+    start("perspective_server.py", "--port", str(port), "--taos-port", str(taos_port), *options).says("serving")
+    with chromium() as browser:
+        page = opened(browser, f"http://127.0.0.1:{port}")
+        page.page.locator("nav button[value=Rows]").click()
+        page.drawn()
+        page.page.evaluate(f"{VIEWER}.restore({{ columns: ['said', 'v'] }})")
+        page.page.locator("nav .changed").wait_for()
+        page.page.locator("nav button").first.click()
+        page.drawn()
+        # The viewer's turn is held until another replica waits for it, and then the view.
+        page.page.evaluate(
+            "import(new URL('page/turns.js', location)).then(({ inTurn }) => {"
+            "inTurn(() => new Promise((release) => (window.release = release))); })"
+        )
+        with writing(taos_port):
+            client = f"(await (await {VIEWER}.getTable()).get_client())"
+            page.until(f"return (await {client}.get_hosted_table_names()).length === 2")
+        page.page.locator("nav button[value=Rows]").click()
+        page.page.evaluate("window.release()")
+        page.drawn()
+        assert page.saved()["columns"] == ["said", "v"]
         page.page.close()
 
 
