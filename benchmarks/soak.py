@@ -196,7 +196,7 @@ def plot(samples: list[Sample], path: Path) -> None:
         mine = [each for each in samples if each.name == name]
         axes.plot([each.seconds / 60 for each in mine], [each.rss_kib / 1024 for each in mine], label=name)
     axes.set(xlabel="minutes", ylabel="resident memory (MiB)", ylim=(0, None))
-    axes.legend()
+    axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
