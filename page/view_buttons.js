@@ -141,7 +141,6 @@ export function offerViews(options) {
 
   /** Keep what the visitor has changed in the viewer, once it has come to rest. */
   async function keep() {
-    timer = null;
     const at = busy;
     await at;
     try {
@@ -198,6 +197,7 @@ export function offerViews(options) {
   function keepAfter(pause, ...more) {
     clearTimeout(timer);
     timer = setTimeout(() => {
+      timer = null;
       keeping = keep();
       if (more.length) keepAfter(...more);
     }, pause);
@@ -210,7 +210,8 @@ export function offerViews(options) {
     own.leave();
     clearTimeout(timer);
     await busy;
-    await (timer === null ? keeping : keep());
+    await keeping;
+    if (timer !== null) await keep();
   }
 
   const first = [(begin ?? mine).name, mine.current].find((known) => all().includes(known)) ?? names[0];
