@@ -22,9 +22,8 @@ def looked_up(database: Database, at: Settings, cache: Cache, question: dict[str
         found = catalogue.find(database.query, *question["find"])
         return None if found is None else asdict(found)
     if "figures" in question:
-        return _figures(
-            database, at, cache, [Listed(*each) for each in question["figures"][: catalogue.MOST_FIGURES]], now
-        )
+        tables = [Listed(*each) for each in question["figures"][: catalogue.MOST_FIGURES]]
+        return _figures(database, at, cache, tables, now)
     known = catalogue.precisions(database.query)
     wanted = [name for name in question["tables"] if name in known] if "*" not in question["tables"] else sorted(known)
     listed = [each for name in wanted for each in catalogue.tables(database.query, name, question["like"])]

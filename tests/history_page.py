@@ -30,9 +30,9 @@ SLOW = ("--rows", "100", "--interval", "1000")
 
 @contextmanager
 def running_demo(
-    logs: Path, made: Sequence[str], *options: str, fill: int = 0, producer: Sequence[str] = SLOW
+    logs: Path, made: Sequence[str], *options: str, fill: int = 0, producer: Sequence[str] = SLOW, shown: int = 1000
 ) -> Iterator[Demo]:
-    """A demo over a TDengine with so many trades of a day, or none, and with what these statements make."""
+    """A demo over a TDengine with so many trades of a day, and what these statements make, once rows are shown."""
     taos, port = free_port(), free_port()
     filled = ["--fill", str(fill)] if fill else []
     parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos), *filled)]
@@ -43,7 +43,6 @@ def running_demo(
     server = ["perspective_server.py", "--port", str(port), "--taos-port", str(taos), *options]
     parts.append(Part(logs / "server.log", *server))
     address = f"http://127.0.0.1:{port}"
-    shown = 1000 if fill else 1
     eventually(lambda: get_json(address + "/status")[1].get("rows", 0) >= shown, 30)
     yield Demo(address, parts[-1], taos)
     for part in reversed(parts):

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from parts import ROOT, Part, free_port, get_json
+from history_page import running_demo
+from parts import ROOT, get_json
 from viewers import ARTEFACTS, PRESSED, SIZE, VIEWER, Watched, chromium
 from waiting import eventually
 
@@ -41,18 +42,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with rows flowing, for all tests here."""
-    logs = tmp_path_factory.mktemp("demo")
-    taos, port = free_port(), free_port()
-    parts = [Part(logs / "embedded.log", "-m", "embedded", "--port", str(taos))]
-    parts[0].says("listening")
-    slow = ["--rows", "1000", "--interval", "1000"]
-    parts.append(Part(logs / "producer.log", "producer.py", "--taos-port", str(taos), *slow))
-    parts.append(Part(logs / "server.log", "perspective_server.py", "--port", str(port), "--taos-port", str(taos)))
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: get_json(address + "/status")[1].get("rows") == 1000, 30)
-    yield address
-    for part in reversed(parts):
-        part.kill()
+    often = ("--rows", "1000", "--interval", "1000")
+    with running_demo(tmp_path_factory.mktemp("demo"), [], producer=often) as demo:
+        yield demo.address
 
 
 @pytest.fixture(scope="module")

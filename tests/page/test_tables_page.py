@@ -29,7 +29,7 @@ MADE = [
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A server of two databases, which shows four tables live at a time, and rows that come to one of them."""
     offered = ["--database", "stocks", "--database", "power", "--max-tables", "4"]
-    with running_demo(tmp_path_factory.mktemp("tables"), MADE, *offered) as demo:
+    with running_demo(tmp_path_factory.mktemp("tables"), MADE, *offered, shown=1) as demo:
         yield demo
 
 

@@ -37,6 +37,28 @@ def writing(taos_port: int) -> Iterator[None]:
     thread.join()
 
 
+def served(start: Start, taos_port: int, text_limit: int) -> str:
+    """The address of a server of an empty table, which begins anew after so many megabytes of text."""
+    sql(taos_port, "CREATE DATABASE test")
+    sql(taos_port, "CREATE TABLE test.t (ts TIMESTAMP, said VARCHAR(1100), v INT)")
+    port = free_port()
+    options = ["--database", "test", "--table", "t", "--text-limit", str(text_limit)]
+    start("perspective_server.py", "--port", str(port), "--taos-port", str(taos_port), *options).says("serving")
+    return f"http://127.0.0.1:{port}"
+
+
+def changed(browser: Browser, address: str) -> Watched:
+    """The page with Rows as the visitor has changed it."""
+    page = Watched(browser)
+    page.page.goto(address)
+    page.drawn()
+    page.page.locator("nav button[value=Rows]").click()
+    page.drawn()
+    page.page.evaluate(f"{VIEWER}.restore({{ columns: ['said', 'v'] }})")
+    page.page.locator("nav .changed").wait_for()
+    return page
+
+
 def heap(page: Watched) -> int:
     """How many bytes of Perspective's engine in the page are in use."""
     size: int = page.page.evaluate(
@@ -48,17 +70,9 @@ def heap(page: Watched) -> int:
 def test_text_that_never_recurs_is_let_go_of_in_server_and_page_and_the_view_stays(
     start: Start, taos_port: int
 ) -> None:
-    sql(taos_port, "CREATE DATABASE test")
-    sql(taos_port, "CREATE TABLE test.t (ts TIMESTAMP, said VARCHAR(1100), v INT)")
-    port = free_port()
-    options = ["--database", "test", "--table", "t", "--text-limit", "3"]
-    start("perspective_server.py", "--port", str(port), "--taos-port", str(taos_port), *options).says("serving")
+    address = served(start, taos_port, 3)
     with chromium() as browser, writing(taos_port):
-        page = opened(browser, f"http://127.0.0.1:{port}")
-        page.page.locator("nav button[value=Rows]").click()
-        page.drawn()
-        page.page.evaluate(f"{VIEWER}.restore({{ columns: ['said', 'v'] }})")
-        page.page.locator("nav .changed").wait_for()
+        page = changed(browser, address)
         name = f"return (await (await {VIEWER}.getTable()).get_name())"
         for again in ("stock_values ", "stock_values"):
             page.until(f"{name} === {again!r}", 30)
@@ -66,24 +80,16 @@ def test_text_that_never_recurs_is_let_go_of_in_server_and_page_and_the_view_sta
         assert page.saved()["columns"] == ["said", "v"]
         assert page.page.locator("nav .changed").count() == 1
         page.state("live")
-        eventually(lambda: get_json(f"http://127.0.0.1:{port}/status")[1]["viewers"] == 1)
+        eventually(lambda: get_json(address + "/status")[1]["viewers"] == 1)
         page.rows("c.said.length === 1000")
         page.page.close()
 
 
 def test_a_view_that_is_chosen_while_the_table_begins_anew_is_shown(start: Start, taos_port: int) -> None:
-    sql(taos_port, "CREATE DATABASE test")
-    sql(taos_port, "CREATE TABLE test.t (ts TIMESTAMP, said VARCHAR(1100), v INT)")
+    address = served(start, taos_port, 1)
     sql(taos_port, f"INSERT INTO test.t VALUES {a_hundred_rows(random.Random(1))}")
-    port = free_port()
-    options = ["--database", "test", "--table", "t", "--text-limit", "1"]
-    start("perspective_server.py", "--port", str(port), "--taos-port", str(taos_port), *options).says("serving")
     with chromium() as browser:
-        page = opened(browser, f"http://127.0.0.1:{port}")
-        page.page.locator("nav button[value=Rows]").click()
-        page.drawn()
-        page.page.evaluate(f"{VIEWER}.restore({{ columns: ['said', 'v'] }})")
-        page.page.locator("nav .changed").wait_for()
+        page = changed(browser, address)
         page.page.locator("nav button").first.click()
         page.drawn()
         # The viewer's turn is held until another replica waits for it, and then the view.
@@ -99,10 +105,3 @@ def test_a_view_that_is_chosen_while_the_table_begins_anew_is_shown(start: Start
         page.drawn()
         assert page.saved()["columns"] == ["said", "v"]
         page.page.close()
-
-
-def opened(browser: Browser, address: str) -> Watched:
-    page = Watched(browser)
-    page.page.goto(address)
-    page.drawn()
-    return page

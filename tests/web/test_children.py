@@ -3,10 +3,9 @@
 import asyncio
 import signal
 import time
-from contextlib import suppress
-from pathlib import Path
 
 from protocol import children
+from script_helpers import is_alive
 
 
 def test_how_a_child_ended_is_told_though_it_is_ended_twice() -> None:
@@ -26,6 +25,5 @@ def test_how_a_child_ended_is_told_though_it_is_ended_twice() -> None:
 def wait_for_end(pid: int) -> None:
     """Go on as soon as a process has ended, which asyncio notices at about the same time."""
     end = time.monotonic() + 10
-    with suppress(FileNotFoundError, ProcessLookupError):
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-            assert time.monotonic() < end
+    while is_alive(pid):
+        assert time.monotonic() < end
